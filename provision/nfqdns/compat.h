@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels nfqdns.c is built for: 3.10.0 of RHEL 7.0
+ * to 7.9, and upstream from 4.4.
+ */
+#ifndef NFQDNS_COMPAT_H
+#define NFQDNS_COMPAT_H
+
+#include <linux/version.h>
+
+/*
+ * The hook function.
+ *
+ * RHEL 7.3 changed the last parameter, but shows the old prototype to
+ * genksyms, so a module with the wrong one loads without complaint. Hence
+ * the Makefile looks into the headers, and tells by NFQDNS_HOOK_STATE.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 4, 0)
+#define NFQDNS_HOOK(name)						\
+	unsigned int name(void *priv, struct sk_buff *skb,		\
+			  const struct nf_hook_state *state)
+#elif defined(NFQDNS_HOOK_STATE)
+#define NFQDNS_HOOK(name)						\
+	unsigned int name(const struct nf_hook_ops *ops,		\
+			  struct sk_buff *skb,				\
+			  const struct net_device *in,			\
+			  const struct net_device *out,			\
+			  const struct nf_hook_state *state)
+#else
+#define NFQDNS_HOOK(name)						\
+	unsigned int name(const struct nf_hook_ops *ops,		\
+			  struct sk_buff *skb,				\
+			  const struct net_device *in,			\
+			  const struct net_device *out,			\
+			  int (*okfn)(struct sk_buff *))
+#endif
+
+/* Before 4.4 the module is held by its hook, later by nothing but order. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 4, 0)
+#define NFQDNS_OWNER .owner = THIS_MODULE,
+#else
+#define NFQDNS_OWNER
+#endif
+
+/* Addresses as they are (not hashed) need a format of their own from 4.15. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 15, 0)
+#define NFQDNS_PTR "%px"
+#else
+#define NFQDNS_PTR "%p"
+#endif
+
+/*
+ * Registration: per namespace where that exists (4.3), for all namespaces at
+ * once before.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 3, 0)
+#include <net/net_namespace.h>
+
+static const struct nf_hook_ops *nfqdns_ops;
+static unsigned int nfqdns_ops_count;
+
+static int __net_init nfqdns_net_init(struct net *net)
+{
+	return nf_register_net_hooks(net, nfqdns_ops, nfqdns_ops_count);
+}
+
+static void __net_exit nfqdns_net_exit(struct net *net)
+{
+	nf_unregister_net_hooks(net, nfqdns_ops, nfqdns_ops_count);
+}
+
+static struct pernet_operations nfqdns_net_ops = {
+	.init = nfqdns_net_init,
+	.exit = nfqdns_net_exit,
+};
+
+static inline int nfqdns_register(struct nf_hook_ops *ops, unsigned int count)
+{
+	nfqdns_ops = ops;
+	nfqdns_ops_count = count;
+	return register_pernet_subsys(&nfqdns_net_ops);
+}
+
+static inline void nfqdns_unregister(struct nf_hook_ops *ops,
+				     unsigned int count)
+{
+	unregister_pernet_subsys(&nfqdns_net_ops);
+}
+#else
+static inline int nfqdns_register(struct nf_hook_ops *ops, unsigned int count)
+{
+	return nf_register_hooks(ops, count);
+}
+
+static inline void nfqdns_unregister(struct nf_hook_ops *ops,
+				     unsigned int count)
+{
+	nf_unregister_hooks(ops, count);
+}
+#endif
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nfqdns - sends DNS packets to NFQUEUE at the start of POST_ROUTING
+ *
+ * It stands for a security product that has every DNS query looked at in user
+ * space. At this hook a packet has its conntrack (made at LOCAL_OUT), but the
+ * conntrack is not in the table yet: it is confirmed at the end of this same
+ * hook point. While the packet waits, a second one of the same flow finds no
+ * entry and is given a conntrack of its own.
+ *
+ * Each packet it queues leaves a line in the kernel's log. Two lines of one
+ * flow with two different "ct" say that the race is armed.
+ */
+#define pr_fmt(fmt) "[nfqdns] " fmt
+
+#include <linux/module.h>
+#include <linux/kernel.h>
+#include <linux/ip.h>
+#include <linux/skbuff.h>
+#include <linux/udp.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <net/ip.h>
+#include <net/netfilter/nf_conntrack.h>
+
+#include "compat.h"
+
+static unsigned short queue;
+module_param(queue, ushort, 0644);
+MODULE_PARM_DESC(queue, "number of the NFQUEUE that DNS packets go to (default 0)");
+
+static unsigned short port = 53;
+module_param(port, ushort, 0644);
+MODULE_PARM_DESC(port, "UDP destination port taken for DNS (default 53)");
+
+static void log_packet(const struct sk_buff *skb, const struct iphdr *ip,
+		       const struct udphdr *udp, unsigned int payload)
+{
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+	const __be16 *id;
+	char tid[sizeof("65535")] = "-";
+	__be16 buffer;
+
+	/* A DNS message begins with its id (RFC 1035, 4.1.1). */
+	id = skb_header_pointer(skb, payload, sizeof(buffer), &buffer);
+	if (id)
+		snprintf(tid, sizeof(tid), "%u", ntohs(*id));
+
+	pr_info("%pI4:%u->%pI4:%u skb " NFQDNS_PTR " ct " NFQDNS_PTR " tid %s\n",
+		&ip->saddr, ntohs(udp->source), &ip->daddr, ntohs(udp->dest),
+		skb, ct, tid);
+}
+
+static NFQDNS_HOOK(nfqdns_hook)
+{
+	const struct iphdr *ip;
+	const struct udphdr *udp;
+	struct iphdr ip_buffer;
+	struct udphdr udp_buffer;
+	unsigned int offset = skb_network_offset(skb);
+
+	ip = skb_header_pointer(skb, offset, sizeof(ip_buffer), &ip_buffer);
+	if (!ip || ip->ihl < 5 || ip->protocol != IPPROTO_UDP)
+		return NF_ACCEPT;
+
+	/* Only a first fragment has ports, and parking that one alone helps no one. */
+	if (ip->frag_off & htons(IP_MF | IP_OFFSET))
+		return NF_ACCEPT;
+
+	offset += ip->ihl * 4;
+	udp = skb_header_pointer(skb, offset, sizeof(udp_buffer), &udp_buffer);
+	if (!udp || ntohs(udp->dest) != READ_ONCE(port))
+		return NF_ACCEPT;
+
+	log_packet(skb, ip, udp, offset + sizeof(*udp));
+	return NF_QUEUE_NR(READ_ONCE(queue));
+}
+
+static struct nf_hook_ops nfqdns_hooks[] = {
+	{
+		.hook = nfqdns_hook,
+		NFQDNS_OWNER
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_POST_ROUTING,
+		.priority = NF_IP_PRI_FIRST,
+	},
+};
+
+static int __init nfqdns_init(void)
+{
+	int err = nfqdns_register(nfqdns_hooks, ARRAY_SIZE(nfqdns_hooks));
+
+	if (err)
+		pr_err("the hook could not be registered: error %d\n", err);
+	else
+		pr_info("loaded: UDP to port %u goes to queue %u\n", port, queue);
+	return err;
+}
+
+static void __exit nfqdns_exit(void)
+{
+	nfqdns_unregister(nfqdns_hooks, ARRAY_SIZE(nfqdns_hooks));
+	pr_info("unloaded\n");
+}
+
+module_init(nfqdns_init);
+module_exit(nfqdns_exit);
+
+MODULE_DESCRIPTION("Sends DNS packets to NFQUEUE at POST_ROUTING and logs their conntracks");
+MODULE_LICENSE("GPL");
