@@ -1,0 +1,25 @@
+#!/bin/sh
+# Builds what the guest needs from the sources beside this script: user.out, and the two modules for each kernel named.
+# Usage: build.sh [KERNEL-RELEASE...]    (default: the running kernel)
+# Leaves build/user.out and build/KERNEL-RELEASE/{nfqdns,ctrewind}.ko.
+set -eu
+lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
+[ $# -gt 0 ] || set -- "$(uname -r)"
+
+make -s -C "$lab/verdict"
+mkdir -p "$lab/build"
+cp "$lab/verdict/user.out" "$lab/build/user.out"
+
+for release in "$@"; do
+	headers=/lib/modules/$release/build
+	if [ ! -d "$headers" ]; then
+		echo "build.sh: no kernel headers in $headers: install the headers of kernel $release" >&2
+		exit 1
+	fi
+	mkdir -p "$lab/build/$release"
+	for module in nfqdns ctrewind; do
+		make -s -C "$lab/$module" KDIR="$headers" clean
+		make -s -C "$lab/$module" KDIR="$headers"
+		cp "$lab/$module/$module.ko" "$lab/build/$release/"
+	done
+done
