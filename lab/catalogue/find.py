@@ -1,0 +1,47 @@
+"""Finds machines and scenarios by the names people type."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from lab.catalogue.document import Model, read
+from lab.catalogue.machine import Machine
+from lab.catalogue.scenario import Scenario
+from lab.errors import BadInput
+
+M = TypeVar("M", bound=Model)
+
+
+def machines(directory: Path, names: Iterable[str]) -> list[Machine]:
+    """Give the machines of these names, each once, in the order given; all of them for no names.
+
+    Raises:
+        BadInput: there is no machine of a name (the message lists those there are), or its file is wrong.
+    """
+    return _find(directory, names, Machine, "machine")
+
+
+def scenarios(directory: Path, names: Iterable[str]) -> list[Scenario]:
+    """Give the scenarios of these names, each once, in the order given; all of them for no names.
+
+    Raises:
+        BadInput: there is no scenario of a name (the message lists those there are), or its file is wrong.
+    """
+    return _find(directory, names, Scenario, "scenario")
+
+
+def _find(directory: Path, names: Iterable[str], model: type[M], kind: str) -> list[M]:
+    files = {path.stem: path for path in sorted(directory.glob("*.toml"), key=lambda path: path.stem)}
+    wanted = list(dict.fromkeys(names)) or list(files)
+    for name in wanted:
+        if name not in files:
+            raise BadInput(f"no {kind} is called '{name}'; there are: {', '.join(files)}", hint=_guess(name, files))
+    return [read(files[name], model, name=name) for name in wanted]
+
+
+def _guess(name: str, names: Iterable[str]) -> str | None:
+    close: Sequence[str] = difflib.get_close_matches(name, list(names), n=1)
+    return f"did you mean '{close[0]}'?" if close else None

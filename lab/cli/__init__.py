@@ -1,0 +1,1 @@
+"""The command line: turns words into calls of commands, and their results into an exit status."""

@@ -1,0 +1,151 @@
+"""The verbs of the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from lab import __version__
+from lab.cli.verb import carry_out, common, fail, machines_argument, usage_error
+from lab.commands import compare as compare_command
+from lab.commands import demo as demo_command
+from lab.commands import doctor as doctor_command
+from lab.commands import machines as machine_commands
+from lab.commands import run as run_command
+from lab.commands import ssh as ssh_command
+
+TRIALS = click.IntRange(1, 100_000)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Show why a DNS lookup behind NFQUEUE takes five seconds.
+
+    \b
+    Examples:
+      lab demo                                   the whole story, in a minute
+      lab up old new                             two machines: the bug, and its fix
+      lab run old new -s baseline -s nfqueue -n 5
+      lab compare old new
+      lab destroy old new
+
+    Exit status: 0 as expected, 1 a scenario did not behave as expected, 2 bad input, 3 a broken environment.
+    """
+
+
+@cli.command()
+@common
+def doctor(*, as_json: bool, quiet: bool) -> None:
+    """Tell what this machine can do, what is missing, and the command that mends it."""
+    carry_out(doctor_command.doctor, as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@machines_argument
+@common
+def up(machines: Sequence[str], *, as_json: bool, quiet: bool) -> None:
+    """Bring machines up, all at once; those that are up stay as they are.
+
+    \b
+    Examples:
+      lab up old new      the two that the lab is about
+      lab up              all machines
+    """
+    carry_out(lambda session: machine_commands.up(session, machines), as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@machines_argument
+@common
+def status(machines: Sequence[str], *, as_json: bool, quiet: bool) -> None:
+    """Tell how machines are; all of them by default."""
+    carry_out(lambda session: machine_commands.status(session, machines), as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@machines_argument
+@common
+def halt(machines: Sequence[str], *, as_json: bool, quiet: bool) -> None:
+    """Shut machines down; their disks stay. All of them by default."""
+    carry_out(lambda session: machine_commands.halt(session, machines), as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@machines_argument
+@common
+def destroy(machines: Sequence[str], *, as_json: bool, quiet: bool) -> None:
+    """Remove all that is of machines; stored runs stay. All of them by default."""
+    carry_out(lambda session: machine_commands.destroy(session, machines), as_json=as_json, quiet=quiet)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("machine", default="")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def ssh(machine: str, command: Sequence[str]) -> None:
+    """Log in to a machine, or run a command there; ends with its exit status.
+
+    \b
+    Examples:
+      lab ssh old
+      lab ssh old -- dmesg
+      lab ssh old -- ip netns exec lab-lane0 conntrack -S
+    """
+    carry_out(lambda session: ssh_command.ssh(session, machine, command), as_json=False, quiet=True)
+
+
+@cli.command()
+@machines_argument
+@click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario; repeatable. All by default.")
+@click.option("--trials", "-n", type=TRIALS, default=5, show_default=True, help="Trials of each, on each machine.")
+@common
+def run(machines: Sequence[str], scenarios: Sequence[str], trials: int, *, as_json: bool, quiet: bool) -> None:
+    """Make trials of scenarios on running machines, store and judge them.
+
+    \b
+    Examples:
+      lab run old new -s baseline -s nfqueue -n 5
+      lab run old --json
+    """
+    carry_out(lambda session: run_command.run(session, machines, scenarios, trials), as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@machines_argument
+@click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario; repeatable. All by default.")
+@click.option("--run", "run_id", metavar="RUN", help="Look at this run; by default at the newest of each cell.")
+@common
+def compare(
+    machines: Sequence[str], scenarios: Sequence[str], run_id: str | None, *, as_json: bool, quiet: bool
+) -> None:
+    """Put machines side by side, from stored runs; needs no machine.
+
+    \b
+    Examples:
+      lab compare old new
+      lab compare --run 20261123T160000Z --json
+    """
+    carry_out(
+        lambda session: compare_command.compare(session, machines, scenarios, run_id), as_json=as_json, quiet=quiet
+    )
+
+
+@cli.command()
+@click.option("--trials", "-n", type=TRIALS, default=5, show_default=True, help="Trials of each, on each machine.")
+@click.option("--keep", is_flag=True, help="Leave the machines running.")
+@common
+def demo(trials: int, *, keep: bool, as_json: bool, quiet: bool) -> None:
+    """Show the whole story: bring old and new up, run the scenarios, compare, clean up."""
+    carry_out(lambda session: demo_command.demo(session, trials, keep=keep), as_json=as_json, quiet=quiet)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        cli(standalone_mode=False)
+    except click.UsageError as error:
+        fail(usage_error(error), sys.argv[1:])
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)

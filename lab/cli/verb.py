@@ -1,0 +1,84 @@
+"""What all verbs of the command line share: their common options, their session and how errors end them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NoReturn, TypeVar
+
+import click
+
+from lab import log
+from lab.errors import BadInput, BrokenEnvironment, Cancelled, LabError
+from lab.home import Home
+from lab.result import Result
+from lab.session import Session
+from lab.terminal import Terminal
+from lab.work import Work
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def common(function: F) -> F:
+    """Give a verb the options all verbs have."""
+    function = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
+
+
+def machines_argument(function: F) -> F:
+    """Give a verb the machines it works on."""
+    return click.argument("machines", nargs=-1, metavar="[MACHINE]...")(function)
+
+
+def carry_out(do: Callable[[Session], Result[object] | int], *, as_json: bool, quiet: bool) -> NoReturn:
+    """Do a verb's work in a session, print its result, and end with its exit status.
+
+    Args:
+        do: The command; it gives a result, or an exit status where another program did the talking.
+        as_json: Print the result as JSON.
+        quiet: Show no progress.
+    """
+    terminal = Terminal(as_json_document=as_json, quiet=quiet)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    home = Home.from_environment()
+    work = Work(terminal.listener, log.to(home.log))
+    try:
+        try:
+            with Session(home, work) as session, terminal.progress.shown():
+                done = do(session)
+        except KeyboardInterrupt:
+            raise Cancelled("stopped as you asked") from None
+        except OSError as error:
+            raise BrokenEnvironment(f"the system refused: {error}") from error
+    except LabError as error:
+        terminal.error(error)
+        sys.exit(error.exit_status)
+    if isinstance(done, int):
+        sys.exit(done)
+    terminal.result(done)
+    sys.exit(done.exit_status)
+
+
+def usage_error(error: click.UsageError) -> BadInput:
+    """Turn click's complaint into one line that names what would have been right."""
+    message = error.format_message().rstrip(".")
+    command = error.ctx.command if error.ctx else None
+    if isinstance(error, click.NoSuchOption) and command is not None:
+        options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+        return BadInput(f"no option is called '{error.option_name}'; there are: {', '.join([*options, '--help'])}")
+    if isinstance(command, click.Group) and "command" in message.lower():
+        return BadInput(f"{message}; there are: {', '.join(command.commands)}")
+    return BadInput(message, hint=f"see: {error.ctx.command_path} --help" if error.ctx else None)
+
+
+def fail(error: LabError, arguments: Sequence[str]) -> NoReturn:
+    """Print an error met before there was a session, and end with its exit status."""
+    Terminal(as_json_document="--json" in arguments, quiet=False).error(error)
+    sys.exit(error.exit_status)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,120 @@
+"""`lab up`, `status`, `halt` and `destroy`: the life of machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lab import provision
+from lab.catalogue import find
+from lab.catalogue.era import Era
+from lab.catalogue.machine import Machine
+from lab.errors import BrokenEnvironment
+from lab.home import MACHINES
+from lab.parallel import for_each
+from lab.provider.base import State
+from lab.result import Result
+from lab.session import Session
+
+
+@dataclass(frozen=True)
+class MachineStatus:
+    """One machine as it is now.
+
+    Attributes:
+        name: What people type.
+        title: One line about it.
+        state: How far its life has come.
+        era: Which era it shows.
+        replica: Whether ctrewind makes it so.
+        kernel: Its kernel release; None unless it runs and answers.
+        provisioned: Whether trials can run on it.
+        address: Where its sshd listens; None unless it runs.
+        problem: Why a running machine does not answer; None when it does.
+    """
+
+    name: str
+    title: str
+    state: State
+    era: Era
+    replica: bool
+    kernel: str | None = None
+    provisioned: bool = False
+    address: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """Machines as they are now."""
+
+    machines: tuple[MachineStatus, ...]
+
+
+def up(session: Session, names: Sequence[str]) -> Result[Statuses]:
+    """Bring machines up, all at once, until trials can run on them.
+
+    Raises:
+        BadInput: there is no such machine.
+        BrokenEnvironment: one could not be brought up; the others are.
+    """
+    machines = find.machines(MACHINES, names)
+    with session.using(*machines):
+        session.bring_up(machines)
+        return Result(_statuses(session, machines))
+
+
+def status(session: Session, names: Sequence[str]) -> Result[Statuses]:
+    """Tell how machines are; all of them for no names.
+
+    Raises:
+        BadInput: there is no such machine.
+    """
+    return Result(_statuses(session, find.machines(MACHINES, names)))
+
+
+def halt(session: Session, names: Sequence[str]) -> Result[Statuses]:
+    """Stop machines; their disks stay.
+
+    Raises:
+        BadInput: there is no such machine.
+    """
+    machines = find.machines(MACHINES, names)
+    with session.using(*machines):
+        for_each(machines, lambda machine: session.provider(machine).halt(machine), session.work)
+        return Result(_statuses(session, machines))
+
+
+def destroy(session: Session, names: Sequence[str]) -> Result[Statuses]:
+    """Remove all that is of machines; stored runs stay.
+
+    Raises:
+        BadInput: there is no such machine.
+    """
+    machines = find.machines(MACHINES, names)
+    with session.using(*machines):
+        for_each(machines, lambda machine: session.provider(machine).destroy(machine), session.work)
+        return Result(_statuses(session, machines))
+
+
+def _statuses(session: Session, machines: Sequence[Machine]) -> Statuses:
+    return Statuses(tuple(for_each(machines, lambda machine: _status(session, machine), session.work)))
+
+
+def _status(session: Session, machine: Machine) -> MachineStatus:
+    provider = session.provider(machine)
+    state = provider.state(machine)
+    known = MachineStatus(machine.name, machine.title, state, machine.era, machine.replica)
+    if state is not State.RUNNING:
+        return known
+    try:
+        endpoint = provider.endpoint(machine)
+        facts = provision.facts(session.shell(machine))
+    except BrokenEnvironment as error:
+        return replace(known, problem=error.message)
+    return replace(
+        known,
+        kernel=facts.kernel,
+        provisioned=provision.is_done(facts, machine),
+        address=f"{endpoint.host}:{endpoint.port}",
+    )

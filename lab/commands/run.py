@@ -1,0 +1,88 @@
+"""`lab run`: trials of scenarios on machines, stored and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import experiment, review, verdict
+from lab.catalogue import find
+from lab.catalogue.machine import Machine
+from lab.catalogue.scenario import Scenario
+from lab.comparison import Comparison
+from lab.errors import LabError
+from lab.evidence import trial
+from lab.home import MACHINES, SCENARIOS
+from lab.parallel import for_each
+from lab.result import AS_ASKED, NOT_AS_EXPECTED, Result
+from lab.session import Session
+from lab.store import Run
+from lab.work import TrialEnded, TrialStarted
+
+
+@dataclass(frozen=True)
+class RunDone:
+    """A run and what it showed.
+
+    Attributes:
+        run: What was run on what.
+        path: Where its raw files are.
+        comparison: Its machines side by side.
+    """
+
+    run: Run
+    path: Path
+    comparison: Comparison
+
+
+def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence[str], trials: int) -> Result[RunDone]:
+    """Make trials of each scenario on each machine, the machines side by side.
+
+    Args:
+        session: The lab in use.
+        machine_names: Running machines.
+        scenario_names: All scenarios for none.
+        trials: How many of each scenario on each machine.
+
+    Raises:
+        BadInput: there is no such machine or scenario.
+        BrokenEnvironment: a machine is not running, or went away; every trial made until then is kept.
+        Cancelled: likewise.
+    """
+    machines = find.machines(MACHINES, machine_names)
+    scenarios = find.scenarios(SCENARIOS, scenario_names)
+    with session.using(*machines):
+        facts = for_each(machines, session.provisioned, session.work)
+        kernels = [found.kernel for found in facts]
+        stored = session.store.begin(list(zip(machines, kernels, strict=True)), scenarios, trials)
+        try:
+            for_each(machines, lambda machine: _on(session, stored, machine, scenarios, trials), session.work)
+        except LabError as error:
+            kept = sum(
+                len(session.store.trials(stored, machine.name, scenario.name))
+                for machine in machines
+                for scenario in scenarios
+            )
+            if kept:
+                error.message += f" ({kept} finished trials are kept: lab compare --run {stored.id})"
+            raise
+        stored = session.store.finish(stored)
+    comparison = review.of_run(session.store, stored)
+    status = AS_ASKED if comparison.as_expected else NOT_AS_EXPECTED
+    return Result(RunDone(stored, session.store.path(stored), comparison), status)
+
+
+def _on(session: Session, stored: Run, machine: Machine, scenarios: Sequence[Scenario], trials: int) -> None:
+    shell = session.shell(machine)
+    for scenario in scenarios:
+        with experiment.prepared(shell, scenario):
+            for number in range(1, trials + 1):
+                session.work.check()
+                session.work.emit(TrialStarted(machine.name, scenario.name, number, trials))
+                archive = experiment.trial(shell, scenario)
+                path = session.store.add_trial(stored, machine.name, scenario.name, number, archive)
+                judged = verdict.judge(trial.read(path), scenario)
+                session.work.emit(
+                    TrialEnded(machine.name, scenario.name, number, trials, judged.outcome, judged.lookup_s)
+                )

@@ -1,0 +1,70 @@
+"""What the hook module nfqdns logged: every DNS packet it sent to NFQUEUE, with its conntrack at that moment."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lab.evidence.errors import UnreadableError
+
+_LINE = re.compile(
+    r"^\[\s*(?P<time>\d{1,10}\.\d{1,9})\] \[nfqdns\] "
+    r"(?P<src>[0-9.]{7,15}):(?P<sport>\d{1,5})->(?P<dst>[0-9.]{7,15}):(?P<dport>\d{1,5}) "
+    r"skb (?P<skb>[0-9a-f]{8,16}) ct (?P<ct>[0-9a-f]{8,16}) tid (?P<tid>\d{1,5}|-)$",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The addresses and ports of a packet: with UDP this is the 5-tuple."""
+
+    src: str
+    sport: int
+    dst: str
+    dport: int
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One packet as the hook saw it.
+
+    Attributes:
+        time_s: Since the kernel started, by its log's clock, in seconds.
+        flow: Its 5-tuple.
+        skb: The packet buffer's address.
+        ct: The conntrack's address; None for an untracked packet.
+        dns_id: Its DNS id; None when it is too short to have one.
+    """
+
+    time_s: float
+    flow: Flow
+    skb: int
+    ct: int | None
+    dns_id: int | None
+
+
+def parse(log: str) -> tuple[Packet, ...]:
+    """Read the kernel's log (`dmesg`) and give the hook's packets in order; other lines are passed over.
+
+    Raises:
+        UnreadableError: a line has the hook's mark but not its form.
+    """
+    return tuple(_packet(line) for line in log.splitlines() if "[nfqdns] " in line and "->" in line)
+
+
+def _packet(line: str) -> Packet:
+    found = _LINE.match(line)
+    if found is None:
+        raise UnreadableError(f"the hook's line is not understood: {line[:120]!r}")
+    dns_id = None if found["tid"] == "-" else _port(found["tid"], line)
+    flow = Flow(found["src"], _port(found["sport"], line), found["dst"], _port(found["dport"], line))
+    return Packet(float(found["time"]), flow, int(found["skb"], 16), int(found["ct"], 16) or None, dns_id)
+
+
+def _port(digits: str, line: str) -> int:
+    """Ports and DNS ids alike have 16 bits."""
+    number = int(digits)
+    if number > 0xFFFF:  # noqa: PLR2004
+        raise UnreadableError(f"the hook's line has a number over 65535: {line[:120]!r}")
+    return number

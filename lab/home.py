@@ -1,0 +1,57 @@
+"""Where the lab keeps things: what belongs to one lab, and what all labs of a user share."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+PROJECT = Path(__file__).resolve().parents[1]
+"""The checkout: `provision/` and `scenarios/` lie here, beside the package."""
+
+PROVISION = PROJECT / "provision"
+SCENARIOS = PROJECT / "scenarios"
+MACHINES = PROJECT / "lab" / "machines"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The directories of one lab.
+
+    Attributes:
+        path: Machines, keys, runs and the log of this lab.
+        cache: Guest images, shared by all labs of a user.
+    """
+
+    path: Path
+    cache: Path
+
+    @classmethod
+    def from_environment(cls) -> Home:
+        """Give LAB_HOME (default: `.lab` in the checkout) and LAB_CACHE (default: the user's cache directory)."""
+        home = os.environ.get("LAB_HOME")
+        cache = os.environ.get("LAB_CACHE")
+        return cls(
+            path=Path(home).absolute() if home else PROJECT / ".lab",
+            cache=Path(cache).absolute() if cache else Path(platformdirs.user_cache_dir("five-second-lab")),
+        )
+
+    @property
+    def runs(self) -> Path:
+        """One directory a run."""
+        return self.path / "runs"
+
+    @property
+    def log(self) -> Path:
+        """Every step of every command, as JSON lines."""
+        return self.path / "lab.log"
+
+    def machine(self, name: str) -> Path:
+        """One machine's disk, console and state."""
+        return self.path / "machines" / name
+
+    def machine_lock(self, name: str) -> Path:
+        """Held by the command that is using the machine."""
+        return self.path / "machines" / f"{name}.lock"

@@ -1,0 +1,43 @@
+"""SSH keys made for one lab: one that logs in, and one for each machine's server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from lab.errors import BrokenEnvironment
+from lab.files import write_whole
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A key pair on disk.
+
+    Attributes:
+        private: The private key's file, mode 0600.
+        public: The public key, as one line of OpenSSH.
+    """
+
+    private: Path
+    public: str
+
+
+def ensure(private: Path) -> KeyPair:
+    """Give the key pair at a path, made when it is not there.
+
+    ECDSA on P-256: the one kind that OpenSSH from 5.7 to today and paramiko both take.
+
+    Raises:
+        BrokenEnvironment: there is a file, but no such key in it or others may read it.
+    """
+    public = private.with_suffix(".pub")
+    if not private.exists() or not public.exists():
+        key = ec.generate_private_key(ec.SECP256R1())
+        write_whole(public, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b"\n")
+        write_whole(private, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), mode=0o600)
+    if private.stat().st_mode & 0o077:
+        raise BrokenEnvironment(f"{private} can be read by others", hint=f"chmod 600 {private}")
+    return KeyPair(private, public.read_text().strip())

@@ -1,0 +1,180 @@
+"""The one module that runs other programs on the host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from lab.errors import BrokenEnvironment
+from lab.work import Work
+
+STOP_BOUND_S = 5.0
+"""How long a program may take to end after SIGTERM before it is killed."""
+
+
+def find(program: str) -> str | None:
+    """Give the program's path, looking in the system's directories too (an ordinary user's PATH leaves sbin out)."""
+    path = os.environ.get("PATH", os.defpath)
+    return shutil.which(program, path=f"{path}:/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def require(program: str, package: str) -> str:
+    """Give the program's path.
+
+    Raises:
+        BrokenEnvironment: it is not installed; the hint names its Debian package.
+    """
+    path = find(program)
+    if path is None:
+        raise BrokenEnvironment(f"{program} is not installed", hint=f"install it: apt-get install {package}")
+    return path
+
+
+def run(  # noqa: PLR0913  the arguments are those of a program's run, all by name
+    argv: Sequence[str | Path],
+    *,
+    work: Work,
+    log: Path,
+    bound_s: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Run a program to its end in a process group of its own, its output appended to `log`.
+
+    Args:
+        argv: The program and its arguments; never passed through a shell.
+        work: Whose cancellation ends the program.
+        log: Takes the program's output; its last lines are part of the error.
+        bound_s: How long the program may take, in seconds.
+        cwd: Where it runs.
+        env: Variables to add to the environment.
+
+    Raises:
+        BrokenEnvironment: it could not start, failed, or took longer than the bound.
+        Cancelled: the work was cancelled; the program and its children are gone.
+    """
+    name = Path(argv[0]).name
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = _spawn(argv, output=output.fileno(), cwd=cwd, env=env)
+        try:
+            status = work.wait_until(lambda: _ended(process), bound_s)
+        finally:
+            if process.poll() is None:
+                _end_group(process)
+    if status is None:
+        raise BrokenEnvironment(f"{name} did not end within {bound_s:.0f} s", hint=last_lines(log), evidence=log)
+    if process.returncode != 0:
+        raise BrokenEnvironment(
+            f"{name} failed with exit status {process.returncode}", hint=last_lines(log), evidence=log
+        )
+
+
+def output_of(argv: Sequence[str | Path], *, bound_s: float = 10.0) -> str:
+    """Give what a short program prints.
+
+    Raises:
+        BrokenEnvironment: it could not start, failed, or took longer than `bound_s`.
+    """
+    name = Path(argv[0]).name
+    try:
+        done = subprocess.run(  # noqa: S603  argv, no shell
+            [str(part) for part in argv], capture_output=True, text=True, timeout=bound_s, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BrokenEnvironment(f"{name} could not be run: {error}") from error
+    if done.returncode != 0:
+        raise BrokenEnvironment(f"{name} failed with exit status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def start(argv: Sequence[str | Path], *, log: Path, cwd: Path) -> int:
+    """Start a program that outlives this one, and give its process id.
+
+    Raises:
+        BrokenEnvironment: it could not start.
+    """
+    with log.open("wb") as output:
+        return _spawn(argv, output=output.fileno(), cwd=cwd, env=None).pid
+
+
+def in_foreground(argv: Sequence[str | Path]) -> int:
+    """Run a program on the user's own terminal and give its exit status.
+
+    Raises:
+        BrokenEnvironment: it could not start.
+    """
+    try:
+        return subprocess.call([str(part) for part in argv])  # noqa: S603  argv, no shell
+    except OSError as error:
+        raise BrokenEnvironment(f"{argv[0]} could not be run: {error}") from error
+
+
+def is_running(pid: int, argument: str) -> bool:
+    """Tell whether the process is alive and was started with `argument`, so that a reused id is not taken for ours."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and argument in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def stop(pid: int, argument: str) -> None:
+    """End a process that `start` began: SIGTERM, then SIGKILL; nothing when it is gone or not ours."""
+    if not is_running(pid, argument):
+        return
+    process = psutil.Process(pid)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+        try:
+            process.wait(STOP_BOUND_S)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_BOUND_S)
+
+
+def last_lines(log: Path, count: int = 5) -> str | None:
+    """Give the end of a log in one line, for an error's hint."""
+    try:
+        lines = log.read_text(errors="replace").split("\n")
+    except OSError:
+        return None
+    told = [line.strip() for line in lines if line.strip()][-count:]
+    return "it said: " + " | ".join(told) if told else None
+
+
+def _spawn(
+    argv: Sequence[str | Path], *, output: int, cwd: Path | None, env: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603  argv, no shell
+            [str(part) for part in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BrokenEnvironment(f"{argv[0]} could not be run: {error}") from error
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_BOUND_S)
+            return

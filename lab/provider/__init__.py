@@ -1,0 +1,1 @@
+"""Providers: each knows one way to bring a machine up, and yields an SSH endpoint."""

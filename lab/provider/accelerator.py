@@ -1,0 +1,88 @@
+"""Which accelerator QEMU can use here: KVM only where a guest has really booted under it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from lab import process
+from lab.errors import BadInput
+from lab.files import write_whole
+from lab.work import Work
+
+PROBE_BOUND_S = 5.0
+"""A guest under working KVM boots in well under a second; under a KVM that hangs, never."""
+
+BOOTED = "lab: a guest boots here"
+"""What the initramfs prints when it finds no machine's seed: see provision/image/initramfs-init."""
+
+TCG = "tcg,thread=multi"
+KVM = "kvm"
+
+
+def choose(kernel: Path, initramfs: Path, cache: Path, work: Work) -> str:
+    """Give the value of QEMU's `-accel`.
+
+    The answer of a probe is kept until the host boots again or its QEMU changes. LAB_ACCEL=tcg or kvm overrides it.
+
+    Args:
+        kernel: A guest kernel to probe with.
+        initramfs: Its initramfs.
+        cache: Where the answer is kept.
+        work: Told of the probe.
+
+    Raises:
+        BadInput: LAB_ACCEL is something else.
+    """
+    asked = os.environ.get("LAB_ACCEL")
+    if asked:
+        if asked not in ("tcg", "kvm"):
+            raise BadInput(f"LAB_ACCEL is '{asked}'; it can be: tcg, kvm")
+        return TCG if asked == "tcg" else KVM
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return TCG
+    answer = cache / "accelerator.json"
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    key = f"{boot_id} {process.output_of(['qemu-system-x86_64', '--version']).splitlines()[0]}"
+    kept = _read(answer)
+    if kept.get("key") != key:
+        with work.step("finding out whether a guest boots under KVM"):
+            accelerator = KVM if _boots_under_kvm(kernel, initramfs, work) else TCG
+        if accelerator == TCG:
+            work.note("KVM is there but no guest boots under it: using software emulation")
+        kept = {"key": key, "accelerator": accelerator}
+        write_whole(answer, json.dumps(kept))
+    return kept["accelerator"]
+
+
+def _boots_under_kvm(kernel: Path, initramfs: Path, work: Work) -> bool:
+    with tempfile.TemporaryDirectory(prefix="lab-kvm-") as name:
+        directory = Path(name)
+        console = directory / "console.log"
+        serial = f"file:{console}"
+        argv = ["qemu-system-x86_64", "-accel", KVM, "-cpu", "host", "-m", "256", "-nodefaults", "-display", "none"]
+        argv += ["-no-reboot", "-serial", serial, "-append", "console=ttyS0 quiet panic=-1"]
+        argv += ["-kernel", str(kernel), "-initrd", str(initramfs)]
+        pid = process.start(argv, log=directory / "qemu.log", cwd=directory)
+
+        def settled() -> bool:
+            return _booted(console) or not process.is_running(pid, serial)
+
+        try:
+            work.wait_until(settled, PROBE_BOUND_S)
+            return _booted(console)
+        finally:
+            process.stop(pid, serial)
+
+
+def _booted(console: Path) -> bool:
+    return console.exists() and BOOTED in console.read_text(errors="replace")
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,105 @@
+"""Results as text for a terminal: tables and sentences, still readable without colour and when narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import singledispatch
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lab.commands.doctor import Diagnosis
+from lab.commands.machines import MachineStatus, Statuses
+from lab.commands.run import RunDone
+from lab.comparison import Cell, Comparison, sentence
+from lab.report.figures import seconds
+from lab.store import RanOn
+
+
+@singledispatch
+def render(data: object) -> RenderableType:
+    """Give a result's data as something the terminal can print."""
+    raise TypeError(f"nothing says how {type(data).__name__} is written as text")
+
+
+@render.register
+def _(data: Comparison) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("scenario", "machine"):
+        table.add_column(name, overflow="fold")
+    for name in ("trials", "armed", "stalled", "median", "worst"):
+        table.add_column(name, justify="right")
+    table.add_column("outcome", overflow="fold")
+    previous = None
+    for cell in data.cells:
+        if previous not in (None, cell.scenario):
+            table.add_row()
+        table.add_row(*_row(cell, shown=cell.scenario if cell.scenario != previous else ""))
+        previous = cell.scenario
+    machines = [_machine(name, machine) for name, machine in data.machines.items()]
+    sentences = [_sentence(name, data.cells) for name in data.machines]
+    return Group("", table, "", *machines, "", *sentences)
+
+
+def _row(cell: Cell, shown: str) -> Iterable[RenderableType]:
+    outcome = Text(cell.verdict.value, style=_style(cell.verdict.value))
+    if not cell.as_expected:
+        failed = f", {cell.failed} failed" if cell.failed else ""
+        outcome.append(f", expected {cell.expected}{failed}", style="bold red")
+    stalled = Text(str(cell.stalled), style=_style("stalled") if cell.stalled else "")
+    armed = str(cell.armed)
+    return shown, cell.machine, str(cell.trials), armed, stalled, seconds(cell.median_s), seconds(cell.max_s), outcome
+
+
+def _machine(name: str, machine: RanOn) -> Text:
+    kind = "replica, its kernel rewound to" if machine.replica else "not rewound,"
+    return Text(f"{name}: kernel {machine.kernel}, {kind} era {machine.era}", style="dim")
+
+
+def _sentence(name: str, cells: Iterable[Cell]) -> Text:
+    return Text(sentence(name, cells), style="bold")
+
+
+def _style(verdict: str) -> str:
+    return {"stalled": "yellow", "healthy": "green", "failed": "red", "mixed": "yellow"}.get(verdict, "")
+
+
+@render.register
+def _(data: RunDone) -> RenderableType:
+    return Group(render(data.comparison), Text(f"run {data.run.id}, raw files in {data.path}", style="dim"))
+
+
+@render.register
+def _(data: Statuses) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("machine", "state", "era", "kernel", "address", "about"):
+        table.add_column(name, overflow="fold")
+    for machine in data.machines:
+        era = f"{machine.era} (replica)" if machine.replica else machine.era
+        table.add_row(machine.name, _state(machine), era, machine.kernel or "-", machine.address or "-", machine.title)
+    problems = [Text(machine.problem, style="red") for machine in data.machines if machine.problem]
+    return Group(table, *problems)
+
+
+def _state(machine: MachineStatus) -> Text:
+    if machine.problem:
+        return Text("running, does not answer", style="red")
+    if machine.provisioned:
+        return Text("provisioned", style="green")
+    return Text(machine.state.value)
+
+
+@render.register
+def _(data: Diagnosis) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    for _column in range(3):
+        table.add_column(overflow="fold")
+    for check in data.checks:
+        if check.ok:
+            mark = Text("ok", style="green")
+        else:
+            mark = Text("missing" if check.needed else "without", style="red" if check.needed else "yellow")
+        table.add_row(mark, check.name, check.found)
+    told = [Text(f"mend it: {command}", style="bold") for command in data.mend]
+    return Group(table, "", *told) if told else table

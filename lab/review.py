@@ -1,0 +1,77 @@
+"""Judges stored runs: every figure is computed afresh from the raw files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab import comparison, verdict
+from lab.catalogue.scenario import Scenario
+from lab.comparison import Cell, Comparison
+from lab.errors import BadInput
+from lab.evidence import trial
+from lab.store import RanOn, Run, RunStore
+
+
+def of_run(store: RunStore, run: Run, machines: Sequence[str] = (), scenarios: Sequence[str] = ()) -> Comparison:
+    """Judge one run, or those of its machines and scenarios that are named.
+
+    Raises:
+        BadInput: the run has no trial of them.
+    """
+    return _compare(store, [run], machines, scenarios, f"run {run.id} has")
+
+
+def newest(store: RunStore, machines: Sequence[str] = (), scenarios: Sequence[str] = ()) -> Comparison:
+    """Judge for each scenario on each machine the newest run that has trials of it.
+
+    Raises:
+        BadInput: no run has trials of a machine or scenario that is named.
+    """
+    return _compare(store, list(store.newest_first()), machines, scenarios, "the stored runs have")
+
+
+def _compare(
+    store: RunStore, runs: Sequence[Run], machines: Sequence[str], scenarios: Sequence[str], who_has: str
+) -> Comparison:
+    holders = _holders(store, runs)
+    wanted_scenarios = _wanted(scenarios, [scenario for scenario, _ in holders], who_has)
+    wanted_machines = _wanted(machines, [machine for _, machine in holders], who_has)
+    cells: list[Cell] = []
+    ran_on: dict[str, RanOn] = {}
+    used: dict[str, Scenario] = {}
+    for scenario in wanted_scenarios:
+        for machine in wanted_machines:
+            run = holders.get((scenario, machine))
+            if run:
+                cells.append(_cell(store, run, machine, scenario))
+                ran_on.setdefault(machine, run.machines[machine])
+                used.setdefault(scenario, run.scenarios[scenario])
+    return Comparison(ran_on, tuple(cells), used)
+
+
+def _holders(store: RunStore, runs: Sequence[Run]) -> dict[tuple[str, str], Run]:
+    """Give for each scenario and machine the first of these runs that has trials of them."""
+    holders: dict[tuple[str, str], Run] = {}
+    for run in runs:
+        for scenario in run.scenarios:
+            for machine in run.machines:
+                if (scenario, machine) not in holders and store.trials(run, machine, scenario):
+                    holders[scenario, machine] = run
+    return holders
+
+
+def _wanted(named: Sequence[str], known: Sequence[str], who_has: str) -> list[str]:
+    """Give those that are named, or all that are known, each once."""
+    if not known:
+        raise BadInput(f"nothing to compare: {who_has} no trials", hint="make some: lab run --help")
+    for name in named:
+        if name not in known:
+            there_are = ", ".join(dict.fromkeys(known))
+            raise BadInput(f"no trials of '{name}' are stored; {who_has} trials of: {there_are}")
+    return list(dict.fromkeys(named or known))
+
+
+def _cell(store: RunStore, run: Run, machine: str, name: str) -> Cell:
+    scenario = run.scenarios[name]
+    verdicts = [verdict.judge(trial.read(path), scenario) for path in store.trials(run, machine, name)]
+    return comparison.cell(machine, run.machines[machine], scenario, verdicts)

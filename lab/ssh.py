@@ -1,0 +1,179 @@
+"""The one module that talks SSH: a connection to a machine, reused for everything done there."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import TracebackType
+from typing import Self, TypeVar
+
+import paramiko
+from fabric import Connection
+from fabric.config import Config
+from invoke.exceptions import CommandTimedOut, ThreadException
+
+from lab.endpoint import Endpoint
+from lab.errors import BrokenEnvironment
+from lab.work import Work
+
+T = TypeVar("T")
+
+# What it would print is raised as an error, and told once.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
+
+LOGIN_BOUND_S = 30.0
+"""How long a server may take to answer and to let us in; a second or two under emulation."""
+
+COMMAND_BOUND_S = 60.0
+"""How long a command may take that does not say otherwise."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command in a machine left: its exit status and what it printed."""
+
+    status: int
+    stdout: bytes
+    stderr: str
+
+
+class Shell:
+    """A connection to a machine; use it in a `with` statement.
+
+    Args:
+        endpoint: Where and how to log in.
+        work: Whose cancellation ends the command that runs.
+
+    Raises:
+        BrokenEnvironment: the server does not answer, does not let us in, or shows another host key.
+    """
+
+    def __init__(self, endpoint: Endpoint, work: Work) -> None:
+        self._endpoint = endpoint
+        self._work = work
+        # Nothing of the user's own SSH configuration, agent or keys has a say.
+        self._connection = Connection(
+            endpoint.host,
+            user=endpoint.user,
+            port=endpoint.port,
+            connect_timeout=int(LOGIN_BOUND_S),
+            config=Config(overrides={"load_ssh_configs": False}, lazy=True),
+            connect_kwargs={
+                "key_filename": str(endpoint.key_file),
+                "allow_agent": False,
+                "look_for_keys": False,
+                "banner_timeout": LOGIN_BOUND_S,
+                "auth_timeout": LOGIN_BOUND_S,
+            },
+        )
+        client = self._connection.client
+        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        kind, blob = endpoint.host_key.split()[:2]
+        key = paramiko.ECDSAKey(data=base64.b64decode(blob))
+        client.get_host_keys().add(f"[{endpoint.host}]:{endpoint.port}", kind, key)
+        self._guarded(self._connection.open, "log in")
+
+    def run(self, argv: Sequence[str], *, bound_s: float = COMMAND_BOUND_S) -> Output:
+        """Run a program in the machine, whatever its exit status.
+
+        Args:
+            argv: The program and its arguments, quoted for the machine's shell here.
+            bound_s: How long it may take, in seconds.
+
+        Raises:
+            BrokenEnvironment: the connection broke, or the bound passed.
+        """
+        self._work.check()
+        command = shlex.join(argv)
+        # latin-1 takes every byte and gives it back: what a command prints may be an archive.
+        result = self._guarded(
+            lambda: self._connection.run(
+                command, hide=True, warn=True, in_stream=False, encoding="latin-1", timeout=bound_s
+            ),
+            f"run {PurePosixPath(argv[0]).name}",
+        )
+        if result.exited < 0:
+            raise self._broken(f"run {PurePosixPath(argv[0]).name}", "the connection was closed")
+        stderr = result.stderr.encode("latin-1").decode(errors="replace")
+        return Output(result.exited, result.stdout.encode("latin-1"), stderr)
+
+    def ask(self, argv: Sequence[str], *, bound_s: float = COMMAND_BOUND_S) -> str:
+        """Run a program that must succeed, and give what it prints.
+
+        Raises:
+            BrokenEnvironment: it failed (the message has its last words), the connection broke, or the bound passed.
+        """
+        output = self.run(argv, bound_s=bound_s)
+        if output.status != 0:
+            said = output.stderr.strip() or output.stdout.decode(errors="replace").strip()
+            raise BrokenEnvironment(
+                f"{self._endpoint.machine}: {shlex.join(argv)} failed with exit status {output.status}",
+                hint="it said: " + " | ".join(said.splitlines()[-5:]) if said else None,
+            )
+        return output.stdout.decode(errors="replace")
+
+    def put(self, content: bytes, path: str) -> None:
+        """Write a file in the machine.
+
+        Raises:
+            BrokenEnvironment: the connection broke.
+        """
+        self._guarded(lambda: self._connection.put(io.BytesIO(content), path), f"write {path}")
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _guarded(self, do: Callable[[], T], what: str) -> T:
+        try:
+            return do()
+        except CommandTimedOut as error:
+            raise self._broken(what, f"no answer within {error.timeout:.0f} s") from error
+        except (OSError, EOFError, paramiko.SSHException, ThreadException) as error:
+            raise self._broken(what, str(error) or type(error).__name__) from error
+
+    def _broken(self, what: str, why: str) -> BrokenEnvironment:
+        self._work.check()
+        name = self._endpoint.machine
+        return BrokenEnvironment(
+            f"{name}: could not {what} over SSH: {why}",
+            hint=f"see whether it still lives: lab status; start it afresh: lab destroy {name} && lab up {name}",
+        )
+
+
+def command_line(endpoint: Endpoint, known_hosts: str, command: Sequence[str]) -> list[str]:
+    """Give the arguments of the system's ssh that reach a machine as the lab does.
+
+    Args:
+        endpoint: Where and how to log in.
+        known_hosts: A file to be written with the endpoint's host key by the caller.
+        command: What to run there; one part is a line for the machine's shell, several are a program and its
+            arguments; an interactive shell for none.
+    """
+    options = {
+        "BatchMode": "yes",
+        "IdentitiesOnly": "yes",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": known_hosts,
+        "GlobalKnownHostsFile": "/dev/null",
+        "LogLevel": "ERROR",
+    }
+    flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
+    line = [command[0] if len(command) == 1 else shlex.join(command)] if command else []
+    target = f"{endpoint.user}@{endpoint.host}"
+    where = ["-F", "none", "-i", str(endpoint.key_file), "-p", str(endpoint.port)]
+    return ["ssh", *where, *flags, target, *line]

@@ -1,0 +1,207 @@
+"""Stored runs: one directory a run, written so that a crash at any moment loses nothing already gathered.
+
+`RUN/run.json` says what was run on what and is written whole, at the start and at the end.
+`RUN/MACHINE/SCENARIO/0001/` has the raw files of a trial and is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from lab.catalogue.document import Model
+from lab.catalogue.era import Era
+from lab.catalogue.machine import Machine
+from lab.catalogue.scenario import Scenario
+from lab.errors import BadInput, BrokenEnvironment
+from lab.files import write_whole
+
+SCHEMA: Literal[1] = 1
+"""Goes up when a stored run changes in a way that an older lab would misread."""
+
+MAX_FILE_BYTES = 16_000_000
+"""A raw file of a trial is some kilobytes; a guest that sends more than this is not believed."""
+
+_RAW_NAME = re.compile(r"(?:\./)?([A-Za-z0-9][A-Za-z0-9._-]{0,60})", re.ASCII)
+
+
+class RanOn(Model):
+    """A machine as it was when the run was made.
+
+    Attributes:
+        kernel: Its kernel release, as `uname -r` said it.
+        era: How it behaves at a clash.
+        replica: Whether ctrewind made it so.
+        title: One line about it.
+    """
+
+    kernel: str
+    era: Era
+    replica: bool
+    title: str
+
+
+class Run(Model):
+    """What was run on what, and when.
+
+    Attributes:
+        schema_version: The version of this format.
+        id: The run's name, and its directory's.
+        started: When, in UTC, as ISO 8601.
+        finished: Likewise; None when the run was cut off.
+        trials: How many trials each cell was to have.
+        machines: By name.
+        scenarios: By name, as they were.
+    """
+
+    schema_version: Literal[1]
+    id: str
+    started: str
+    finished: str | None
+    trials: int
+    machines: dict[str, RanOn]
+    scenarios: dict[str, Scenario]
+
+
+class RunStore:
+    """The runs of one lab.
+
+    Args:
+        directory: Where they lie.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def begin(self, machines: Sequence[tuple[Machine, str]], scenarios: Sequence[Scenario], trials: int) -> Run:
+        """Begin a run on machines, each given with its kernel release.
+
+        Raises:
+            BrokenEnvironment: nothing can be written.
+        """
+        ran_on = {
+            machine.name: RanOn(kernel=kernel, era=machine.era, replica=machine.replica, title=machine.title)
+            for machine, kernel in machines
+        }
+        run = Run(
+            schema_version=SCHEMA,
+            id=self._new_directory().name,
+            started=_now(),
+            finished=None,
+            trials=trials,
+            machines=ran_on,
+            scenarios={scenario.name: scenario for scenario in scenarios},
+        )
+        self._write(run)
+        return run
+
+    def finish(self, run: Run) -> Run:
+        """Note that a run came to its end."""
+        finished = run.model_copy(update={"finished": _now()})
+        self._write(finished)
+        return finished
+
+    def add_trial(self, run: Run, machine: str, scenario: str, number: int, archive: bytes) -> Path:
+        """Store a trial's raw files and give their directory.
+
+        Args:
+            run: The run it belongs to.
+            machine: On which machine it was made.
+            scenario: Of which scenario.
+            number: Which trial, from 1.
+            archive: The raw files as the guest sent them: a tar archive of plain files.
+
+        Raises:
+            BrokenEnvironment: the archive is damaged, or nothing can be written.
+        """
+        cell = self._directory / run.id / machine / scenario
+        try:
+            cell.mkdir(parents=True, exist_ok=True)
+            unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=cell))
+            try:
+                _unpack(archive, unfinished)
+                unfinished.chmod(0o755)
+                return unfinished.rename(cell / f"{number:04d}")
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+        except (OSError, tarfile.TarError) as error:
+            raise BrokenEnvironment(f"trial {number} of {scenario} on {machine} was not stored: {error}") from error
+
+    def trials(self, run: Run, machine: str, scenario: str) -> list[Path]:
+        """Give the directories of a cell's trials, in order."""
+        return sorted((self._directory / run.id / machine / scenario).glob("[0-9]*"))
+
+    def path(self, run: Run) -> Path:
+        """Give a run's directory."""
+        return self._directory / run.id
+
+    def newest_first(self) -> Iterator[Run]:
+        """Give every stored run that can be read, the newest first."""
+        for path in sorted(self._directory.glob("*/run.json"), reverse=True):
+            try:
+                yield self._read(path)
+            except BadInput:
+                continue
+
+    def get(self, run_id: str) -> Run:
+        """Give one run.
+
+        Raises:
+            BadInput: there is no such run, or another version of the lab wrote it.
+        """
+        path = self._directory / run_id / "run.json"
+        if not path.exists() or Path(run_id).name != run_id:
+            known = [run.id for run in self.newest_first()]
+            there_are = f"there are: {', '.join(known[:10])}" if known else "none is stored yet"
+            raise BadInput(f"no run is called '{run_id}'; {there_are}")
+        return self._read(path)
+
+    def _read(self, path: Path) -> Run:
+        try:
+            return Run.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise BadInput(
+                f"{path} cannot be read as a run: {error.errors()[0]['msg']}",
+                hint="it is damaged, or another version of the lab wrote it",
+            ) from error
+
+    def _write(self, run: Run) -> None:
+        write_whole(self._directory / run.id / "run.json", run.model_dump_json(indent=1))
+
+    def _new_directory(self) -> Path:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        for suffix in range(1, 1000):
+            path = self._directory / (stamp if suffix == 1 else f"{stamp}-{suffix}")
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+            return path
+        raise BrokenEnvironment(f"no free name for a run in {self._directory}")
+
+
+def _unpack(archive: bytes, directory: Path) -> None:
+    """Take plain files with plain names only: a guest has no say in where anything lands."""
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
+        for member in tar:
+            name = _RAW_NAME.fullmatch(member.name)
+            if not member.isfile() or name is None:
+                continue
+            if member.size > MAX_FILE_BYTES:
+                raise tarfile.TarError(f"{name[1]} has {member.size} bytes, more than {MAX_FILE_BYTES}")
+            content = tar.extractfile(member)
+            (directory / name[1]).write_bytes(content.read() if content else b"")
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

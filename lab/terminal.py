@@ -1,0 +1,137 @@
+"""The one module that prints: results on standard output, progress and errors on standard error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lab.errors import LabError
+from lab.report import as_json, as_text
+from lab.report.figures import seconds
+from lab.result import Result
+from lab.verdict import RES_TIMEOUT_S
+from lab.work import Event, Listener, Note, StepEnded, StepStarted, TrialEnded, TrialStarted
+
+WAITING_S = 1.0
+"""A trial that takes longer than this is most likely waiting for a timeout, and the wait is counted down."""
+
+
+@dataclass
+class _Doing:
+    """What is being done to one machine right now."""
+
+    text: str
+    since: float = field(default_factory=time.monotonic)
+    trial: bool = False
+
+
+class Progress:
+    """Shows the work while it goes on: live on a terminal, a line for each step elsewhere.
+
+    Args:
+        console: Standard error.
+        quiet: Show nothing but notes.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        self._console = console
+        self._quiet = quiet
+        self._doing: dict[str, _Doing] = {}
+        self._live: Live | None = None
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show a live view while inside, if this is a terminal."""
+        if self._quiet or not self._console.is_terminal:
+            yield
+            return
+        with Live(get_renderable=self._view, console=self._console, refresh_per_second=8, transient=True) as live:
+            self._live = live
+            yield
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the work."""
+        if self._quiet and not isinstance(event, Note):
+            return
+        match event:
+            case StepStarted(title, subject):
+                self._doing[subject or ""] = _Doing(title)
+            case StepEnded(title, subject, duration_s, outcome):
+                self._doing.pop(subject or "", None)
+                mark = {"done": "✓", "failed": "✗"}.get(outcome, "-")
+                colour = {"done": "green", "failed": "red"}.get(outcome, "yellow")
+                self._line(subject, Text.assemble((mark, colour), f" {title}", (f"  {duration_s:.1f} s", "dim")))
+            case TrialStarted(machine, scenario, number, of):
+                self._doing[machine] = _Doing(f"{scenario}, trial {number} of {of}", trial=True)
+            case TrialEnded(machine, scenario, number, of, outcome, lookup_s):
+                self._doing.pop(machine, None)
+                colour = {"healthy": "green", "stalled": "yellow", "failed": "red"}.get(outcome, "")
+                told = Text.assemble(f"· {scenario} {number}/{of}: ", (outcome, colour))
+                self._line(machine, told.append(f", lookup {seconds(lookup_s)}"))
+            case Note(text, subject):
+                self._line(subject, Text(text, style="yellow"))
+
+    def _line(self, subject: str | None, text: Text) -> None:
+        console = self._live.console if self._live else self._console
+        console.print(Text.assemble((f"{subject}: ", "bold") if subject else "", text), soft_wrap=True)
+
+    def _view(self) -> Group:
+        table = Table.grid(padding=(0, 2))
+        for subject, doing in sorted(self._doing.copy().items()):
+            table.add_row(Text(subject, style="bold"), doing.text, _elapsed(doing))
+        return Group(table)
+
+
+def _elapsed(doing: _Doing) -> Text:
+    elapsed_s = time.monotonic() - doing.since
+    if not doing.trial or elapsed_s < WAITING_S:
+        return Text(f"{elapsed_s:.0f} s", style="dim")
+    left_s = RES_TIMEOUT_S - elapsed_s % RES_TIMEOUT_S
+    return Text(f"no answer yet; the resolver asks again in {left_s:.1f} s", style="yellow")
+
+
+class Terminal:
+    """Standard output and standard error.
+
+    Args:
+        as_json_document: Print results and errors as JSON.
+        quiet: Show no progress.
+    """
+
+    def __init__(self, *, as_json_document: bool, quiet: bool) -> None:
+        self._json = as_json_document
+        self._out = Console(highlight=False)
+        self._err = Console(stderr=True, highlight=False)
+        self.progress = Progress(self._err, quiet=quiet)
+
+    @property
+    def listener(self) -> Listener:
+        """What listens to the work."""
+        return self.progress
+
+    def result(self, result: Result[object]) -> None:
+        """Print a command's result."""
+        if self._json:
+            self._plain(as_json.text(result.data))
+        else:
+            self._out.print(as_text.render(result.data))
+
+    def error(self, error: LabError) -> None:
+        """Print an error: what happened, what to do next, and where the evidence lies."""
+        if self._json:
+            self._plain(as_json.text(error))
+        self._err.print(Text.assemble(("lab: ", "bold red"), error.message), soft_wrap=True)
+        if error.hint:
+            self._err.print(Text(f"  {error.hint}"), soft_wrap=True)
+        if error.evidence:
+            self._err.print(Text(f"  see {error.evidence}", style="dim"), soft_wrap=True)
+
+    def _plain(self, text: str) -> None:
+        self._out.print(text, markup=False, soft_wrap=True)
