@@ -27,6 +27,8 @@ def machines(directory: Path, names: Iterable[str]) -> list[Machine]:
 def scenarios(directory: Path, names: Iterable[str]) -> list[Scenario]:
     """Give the scenarios of these names, each once, in the order given; all of them for no names.
 
+    A name that ends in `.toml` is a file's path: that is how a scenario of one's own is tried.
+
     Raises:
         BadInput: there is no scenario of a name (the message lists those there are), or its file is wrong.
     """
@@ -35,11 +37,13 @@ def scenarios(directory: Path, names: Iterable[str]) -> list[Scenario]:
 
 def _find(directory: Path, names: Iterable[str], model: type[M], kind: str) -> list[M]:
     files = {path.stem: path for path in sorted(directory.glob("*.toml"), key=lambda path: path.stem)}
-    wanted = list(dict.fromkeys(names)) or list(files)
-    for name in wanted:
-        if name not in files:
+    found = []
+    for name in list(dict.fromkeys(names)) or list(files):
+        path = Path(name) if name.endswith(".toml") else files.get(name)
+        if path is None:
             raise BadInput(f"no {kind} is called '{name}'; there are: {', '.join(files)}", hint=_guess(name, files))
-    return [read(files[name], model, name=name) for name in wanted]
+        found.append(read(path, model, name=path.stem))
+    return found
 
 
 def _guess(name: str, names: Iterable[str]) -> str | None:

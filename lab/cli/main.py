@@ -98,7 +98,7 @@ def ssh(machine: str, command: Sequence[str]) -> None:
 
 @cli.command()
 @machines_argument
-@click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario; repeatable. All by default.")
+@click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario, or its TOML file; repeatable.")
 @click.option("--trials", "-n", type=TRIALS, default=5, show_default=True, help="Trials of each, on each machine.")
 @common
 def run(machines: Sequence[str], scenarios: Sequence[str], trials: int, *, as_json: bool, quiet: bool) -> None:
@@ -107,7 +107,7 @@ def run(machines: Sequence[str], scenarios: Sequence[str], trials: int, *, as_js
     \b
     Examples:
       lab run old new -s baseline -s nfqueue -n 5
-      lab run old --json
+      lab run old -s ./my-scenario.toml --json
     """
     carry_out(lambda session: run_command.run(session, machines, scenarios, trials), as_json=as_json, quiet=quiet)
 

@@ -10,7 +10,7 @@ from lab.evidence.errors import UnreadableError
 _LINE = re.compile(
     r"^\[\s*(?P<time>\d{1,10}\.\d{1,9})\] \[nfqdns\] "
     r"(?P<src>[0-9.]{7,15}):(?P<sport>\d{1,5})->(?P<dst>[0-9.]{7,15}):(?P<dport>\d{1,5}) "
-    r"skb (?P<skb>[0-9a-f]{8,16}) ct (?P<ct>[0-9a-f]{8,16}) tid (?P<tid>\d{1,5}|-)$",
+    r"(?:q\d{1,5} )?skb (?P<skb>[0-9a-f]{8,16}) ct (?P<ct>[0-9a-f]{8,16}) tid (?P<tid>\d{1,5}|-)$",
     re.ASCII,
 )
 

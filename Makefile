@@ -1,0 +1,35 @@
+# What people type. Everything here installs what it needs first.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-quick lint bench clean
+
+SCRIPTS := provision/host/bootstrap.sh provision/image/initramfs-init provision/image/rootfs/etc/lab-boot \
+	$(wildcard provision/guest/*.sh) .ci/run
+
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+setup: ## install packages and the virtual environment
+	@provision/host/bootstrap.sh
+
+demo: setup ## show the five-second stall on old and none on new
+	@.venv/bin/lab demo
+
+test: setup lint ## run every test, real guests included
+	@.venv/bin/pytest
+
+test-quick: setup ## run the tests that need no guest
+	@.venv/bin/pytest -m 'not guest'
+
+lint: setup ## check style, types, layers and scripts
+	@.venv/bin/ruff format --quiet --check .
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports --no-logo >.lint-imports.log || { cat .lint-imports.log; false; }
+	@shellcheck $(SCRIPTS)
+
+bench: setup ## measure, as ratios within one run, and write bench/
+	@.venv/bin/python -m tests.bench
+
+clean: ## destroy the machines and remove what was built here; stored runs and the image cache stay
+	@[ ! -x .venv/bin/lab ] || .venv/bin/lab destroy --quiet >/dev/null
+	@rm -rf .venv .lab/machines .*_cache .lint-imports.log

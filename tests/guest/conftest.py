@@ -1,0 +1,128 @@
+"""Real guests, in a lab of the tests' own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+COMMAND_BOUND_S = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this directory needs guests; the marker need not stand at each test."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker("guest")
+
+
+@dataclass
+class Done:
+    """What a lab command left."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401  as json.loads has it
+        """Its JSON document."""
+        return json.loads(self.out)
+
+
+@dataclass
+class TestLab:
+    """A lab in a directory of its own, driven by its command line as a user drives it."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    __test__ = False
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a lab command."""
+        environment = {**os.environ, "LAB_HOME": str(self.home), "COLUMNS": "120", **self.environment}
+        return subprocess.Popen(
+            [sys.executable, "-m", "lab", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> Done:
+        """Run a lab command to its end, whatever its exit status."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=COMMAND_BOUND_S)
+        return Done(process.returncode, out, err)
+
+    def well(self, *arguments: str) -> Done:
+        """Run a lab command that must succeed."""
+        done = self.run(*arguments)
+        assert done.status == 0, f"lab {' '.join(arguments)}: {done.err}\n{done.out}"
+        return done
+
+    def ask(self, machine: str, line: str) -> str:
+        """Give what a shell line prints in a machine; it must succeed."""
+        return self.well("ssh", machine, "--", line).out
+
+    def guests(self) -> list[psutil.Process]:
+        """Give the QEMU processes of this lab that are alive."""
+        return [
+            process
+            for process in psutil.process_iter(["name", "cmdline"])
+            if "qemu-system" in (process.info["name"] or "")
+            and any(str(self.home) in part for part in process.info["cmdline"] or [])
+            and process.status() != psutil.STATUS_ZOMBIE
+        ]
+
+
+def wait_for(condition: Callable[[], object], bound_s: float = 60.0) -> None:
+    """Wait until a condition holds; fail when it does not in time."""
+    deadline = time.monotonic() + bound_s
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(0.05)
+
+
+def interrupt(process: subprocess.Popen[str]) -> Done:
+    """Press Ctrl-C in a lab command and wait for its end."""
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    return Done(process.returncode, out, err)
+
+
+def _lab(home: Path) -> Iterator[TestLab]:
+    lab = TestLab(home)
+    try:
+        yield lab
+    finally:
+        lab.run("destroy", "--quiet")
+        assert lab.guests() == []
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
+    """Give a lab with all three machines up: tests that share it leave them running and provisioned."""
+    for lab in _lab(tmp_path_factory.mktemp("lab")):
+        lab.well("up")
+        yield lab
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[TestLab]:
+    """Give a lab without machines, for tests that break them."""
+    yield from _lab(tmp_path / "lab")

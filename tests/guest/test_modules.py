@@ -1,0 +1,212 @@
+"""The kernel modules and the verdict program, on a real kernel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.guest.conftest import TestLab
+
+LANE = "lab-lane0"
+INSIDE = f"ip netns exec {LANE}"
+MODULES = "/opt/lab/build/$(uname -r)"
+SCENARIO = "/opt/lab/guest/scenario.sh"
+LOG = f"/run/lab/{LANE}/verdict.jsonl"
+
+
+@pytest.fixture(scope="module")
+def packets(running: TestLab) -> TestLab:
+    """Build the sender of odd packets in the guest."""
+    source = (Path(__file__).parent / "packets.c").read_text()
+    running.ask(
+        "today", f"cat >/tmp/packets.c <<'EOF'\n{source}\nEOF\ngcc -D_GNU_SOURCE -o /tmp/packets /tmp/packets.c"
+    )
+    return running
+
+
+@pytest.fixture
+def queued(packets: TestLab) -> Iterator[TestLab]:
+    """Queue the lane's DNS packets and accept them at once."""
+    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns && dmesg --clear")
+    yield packets
+    packets.ask("today", f"{SCENARIO} end {LANE}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "queued_as"),
+    [
+        ("first-fragment", None),
+        ("later-fragment", None),
+        ("cut-header", None),
+        ("no-payload", "tid -"),
+        ("one-byte", "tid -"),
+        ("options", "tid 4660"),
+        ("nonlinear", "tid 4660"),
+    ],
+)
+def test_an_odd_packet_is_queued_or_let_alone_and_never_an_oops(
+    queued: TestLab, kind: str, queued_as: str | None
+) -> None:
+    """Whatever leaves the machine passes the hook, so it must live with everything (and read only what is there)."""
+    queued.ask("today", f"{INSIDE} /tmp/packets {kind} 10.10.10.53")
+    log = queued.ask("today", "dmesg")
+
+    lines = [line for line in log.splitlines() if "[nfqdns]" in line]
+    assert not any(word in log for word in ("BUG", "Oops", "WARNING", "general protection"))
+    if queued_as is None:
+        assert lines == []
+    else:
+        assert len(lines) == 1
+        assert lines[0].endswith(queued_as)
+        assert "->10.10.10.53:53" in lines[0]
+
+
+def test_queue_and_port_can_be_set_at_run_time(packets: TestLab) -> None:
+    """A product that listens on another queue or port is shown without building anything."""
+    packets.ask("today", f"insmod {MODULES}/nfqdns.ko port=5353 queue=7 && dmesg --clear")
+    try:
+        packets.ask("today", f"{INSIDE} /tmp/packets options 10.10.10.53")
+        assert "->10.10.10.53" not in packets.ask("today", "dmesg")
+        packets.ask("today", "echo 53 >/sys/module/nfqdns/parameters/port")
+        packets.ask("today", f"{INSIDE} /tmp/packets options 10.10.10.53")
+        assert "->10.10.10.53:53" in packets.ask("today", "dmesg")
+        assert packets.ask("today", "cat /sys/module/nfqdns/parameters/queue").strip() == "7"
+    finally:
+        packets.ask("today", "rmmod nfqdns")
+
+
+def test_the_hook_is_in_every_namespace(queued: TestLab) -> None:
+    """A namespace made after the module was loaded is hooked as well: containers come and go."""
+    queued.ask(
+        "today",
+        "ip netns add later && trap 'ip netns del later' EXIT && ip -n later link set lo up && "
+        "ip netns exec later /tmp/packets options 127.0.0.1 && dmesg | grep -q 'nfqdns.*->127.0.0.1:53'",
+    )
+
+
+def test_the_era_can_be_switched_at_run_time(running: TestLab) -> None:
+    """One machine can show both eras, and the module counts what it did in each."""
+    era, counted = "/sys/module/ctrewind/parameters/era", "/sys/module/ctrewind/parameters/clashes_resolved"
+    trial = f"/opt/lab/guest/trial.sh {LANE} www.lab.test 20 | tar -xO ./curl.json"
+    running.ask("old", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=2 hold_ms=100")
+    try:
+        before = int(running.ask("old", f"cat {counted}"))
+        running.ask("old", f"echo resolve >{era}")
+        quick = json.loads(running.ask("old", trial))
+        after = int(running.ask("old", f"cat {counted}"))
+        running.ask("old", f"echo drop >{era}")
+        slow = json.loads(running.ask("old", trial))
+    finally:
+        running.ask("old", f"echo drop >{era}; {SCENARIO} end {LANE}")
+
+    assert quick["time_namelookup"] < 2.5
+    assert after == before + 1
+    assert slow["time_namelookup"] > 5
+
+
+def test_an_unknown_era_is_refused_with_its_name(running: TestLab) -> None:
+    """At load and at run time alike, and the era in force stays."""
+    line = (
+        f"! insmod {MODULES}/ctrewind.ko era=nonsense && ! insmod {MODULES}/ctrewind.ko && dmesg | grep '.ctrewind.' "
+        "&& [ ! -e /sys/module/ctrewind ]"
+    )
+    log = running.ask("today", f"dmesg --clear; {line}")
+    assert "era 'nonsense' is unknown; it can be: drop, resolve" in log
+    assert "no era given" in log
+
+    kept = running.ask(
+        "old", "cd /sys/module/ctrewind/parameters; ! echo nonsense 2>/dev/null >era && cat era && dmesg | tail -n 1"
+    )
+    assert kept.startswith("drop\n")
+    assert "nonsense" in kept
+
+
+def test_a_missing_symbol_is_named_and_nothing_stays_loaded(running: TestLab) -> None:
+    """Without nf_conntrack there is nothing to rewind: the message says what to load."""
+    try:
+        log = running.ask(
+            "today",
+            "/opt/lab/guest/network.sh down && rmmod nfnetlink_queue && rmmod nf_conntrack && dmesg --clear; "
+            f"! insmod {MODULES}/ctrewind.ko era=drop && dmesg && [ ! -e /sys/module/ctrewind ]",
+        )
+    finally:
+        running.well("up", "today")
+
+    assert "nf_ct_resolve_clash not found: load nf_conntrack first" in log
+
+
+def records(lab: TestLab) -> list[dict[str, object]]:
+    """Give the verdict program's log."""
+    return [json.loads(line) for line in lab.ask("today", f"cat {LOG}").splitlines()]
+
+
+def test_packets_are_held_until_enough_wait_or_the_time_is_over(packets: TestLab) -> None:
+    """That is what arms the race; and a packet that stays alone is let go all the same."""
+    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=2 hold_ms=700")
+    try:
+        send = f"{INSIDE} /tmp/packets options 10.10.10.53"
+        packets.ask("today", f"{send}; {send}; {send}; while [ $(grep -c packet {LOG}) -lt 3 ]; do sleep 0.1; done")
+        held = [(float(str(r["queued_s"])), float(str(r["released_s"]))) for r in records(packets) if "type" in r]
+    finally:
+        packets.ask("today", f"{SCENARIO} end {LANE}")
+
+    (first_in, first_out), (second_in, second_out), (third_in, third_out) = held
+    assert second_in <= first_out <= second_out  # the first left when the second had come
+    assert first_out - first_in < 0.7
+    assert third_out - third_in >= 0.7
+
+
+def test_sigterm_lets_go_of_everything_that_waits(packets: TestLab) -> None:
+    """A product that is updated must not lose the packets it holds."""
+    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=100 hold_ms=60000")
+    send = f"{INSIDE} /tmp/packets options 10.10.10.53"
+    waiting = f"{INSIDE} awk '{{print $3}}' /proc/net/netfilter/nfnetlink_queue"
+    assert packets.ask("today", f"{send}; {send}; {waiting}").strip() == "2"
+
+    packets.ask("today", f"{SCENARIO} end {LANE}")
+
+    log = records(packets)
+    assert [r["event"] for r in log] == ["start", "packet", "packet", "end"]
+    assert log[1]["type"] == "A"
+    assert log[1]["dns_id"] == 4660
+    assert log[-1] == {"event": "end", "packets": 2, "overruns": 0, "reason": "SIGTERM"}
+
+
+def test_a_queue_that_is_taken_is_said_so(queued: TestLab) -> None:
+    """The kernel says EPERM, which sounds like a question of rights."""
+    told = queued.run("ssh", "today", "--", f"{INSIDE} /opt/lab/build/user.out --queue 0")
+
+    assert told.status == 3
+    assert "another program listens" in told.err
+
+
+def test_a_flood_is_survived(packets: TestLab) -> None:
+    """When the kernel drops messages for want of room (ENOBUFS), verdicts go on for those that come."""
+    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=1024 hold_ms=2000")
+    try:
+        program = f"$(cat /run/lab/{LANE}/verdict.pid)"
+        # Stopped, it reads nothing, so that its socket and its queue fill up.
+        flood = "for i in $(seq 12); do for j in $(seq 40); do "
+        flood += f"{INSIDE} /tmp/packets options 10.10.10.53 & done; wait; done"
+        packets.ask("today", f"kill -STOP {program}; {flood}; kill -CONT {program}")
+        packets.ask("today", f"while [ $(grep -c packet {LOG}) -lt 480 ]; do sleep 0.2; done; kill -0 {program}")
+    finally:
+        packets.ask("today", f"{SCENARIO} end {LANE}")
+    assert records(packets)[-1]["packets"] == 480
+
+
+def test_a_full_disk_does_not_stop_verdicts(packets: TestLab) -> None:
+    """Evidence is lost then, which is said once; packets are not."""
+    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns; {SCENARIO} end {LANE}")
+    answer = packets.ask(
+        "today",
+        f"{INSIDE} /opt/lab/build/user.out --log /dev/full 2>/tmp/err & program=$!; "
+        f"while ! {INSIDE} grep -q ' 2 ' /proc/net/netfilter/nfnetlink_queue; do sleep 0.05; done; "
+        f"insmod {MODULES}/nfqdns.ko; {INSIDE} curl -s -m 20 http://www.lab.test/; "
+        "rmmod nfqdns; kill $program; wait $program; cat /tmp/err",
+    )
+    assert "the lab's own page" in answer
+    assert answer.count("the log cannot be written") == 1

@@ -1,0 +1,97 @@
+"""What the lab is for: the stall on old, none on new and today, on real packets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lab.evidence import hook
+from lab.home import SCENARIOS as SCENARIO_FILES
+from tests.guest.conftest import TestLab
+
+SCENARIOS = ("baseline", "nfqueue", "nfqueue-single-request-reopen")
+
+
+def test_old_stalls_and_new_and_today_do_not(running: TestLab) -> None:
+    """Every armed trial on old waits five seconds, none elsewhere, and the workaround works everywhere."""
+    done = running.run("run", "old", "new", "today", "-n", "3", "--json")
+
+    assert done.status == 0, done.err
+    cells = {(cell["machine"], cell["scenario"]): cell for cell in done.json["cells"]}
+    assert set(cells) == {(machine, scenario) for machine in ("old", "new", "today") for scenario in SCENARIOS}
+    for (machine, scenario), cell in cells.items():
+        stalls = machine == "old" and scenario == "nfqueue"
+        assert cell["trials"] == 3
+        assert cell["failed"] == 0
+        assert cell["armed"] == (3 if scenario == "nfqueue" else 0)
+        assert cell["stalled"] == (3 if stalls else 0)
+        assert cell["verdict"] == ("stalled" if stalls else "healthy")
+        assert (cell["median_s"] >= 5) == stalls
+    assert done.json["machines"]["old"] == {
+        "kernel": running.ask("old", "uname -r").strip(),
+        "era": "drop",
+        "replica": True,
+    }
+    assert done.json["machines"]["today"]["replica"] is False
+
+
+def counters(directory: Path, when: str) -> dict[str, int]:
+    """Sum each column of a trial's /proc/net/stat/nf_conntrack over the processors."""
+    names, *rows = [line.split() for line in (directory / f"stat.{when}").read_text().splitlines()]
+    return {name: sum(int(row[column], 16) for row in rows) for column, name in enumerate(names)}
+
+
+def test_each_era_leaves_its_own_counters(running: TestLab) -> None:
+    """A risen insert_failed does not mean a lost packet: new raises it too, and today moves nothing."""
+    done = running.run("run", "-s", "nfqueue", "-n", "1", "--json")
+    assert done.status == 0, done.err
+
+    rises = {}
+    for machine in ("old", "new", "today"):
+        trial = Path(done.json["path"]) / machine / "nfqueue" / "0001"
+        before, after = counters(trial, "before"), counters(trial, "after")
+        rises[machine] = {name: after[name] - before[name] for name in ("insert_failed", "drop", "clashres")}
+
+    assert rises == {
+        "old": {"insert_failed": 1, "drop": 0, "clashres": 0},
+        "new": {"insert_failed": 1, "drop": 0, "clashres": 1},
+        "today": {"insert_failed": 0, "drop": 0, "clashres": 0},
+    }
+
+
+def test_the_aaaa_query_is_lost_and_asked_again_on_the_first_conntrack(running: TestLab) -> None:
+    """The hook's log shows what the article shows: two conntracks, then after 5 s both queries on the first one."""
+    done = running.run("run", "old", "-s", "nfqueue", "-n", "1", "--json")
+    assert done.status == 0, done.err
+
+    log = Path(done.json["path"]) / "old" / "nfqueue" / "0001" / "dmesg"
+    first, second, again_first, again_second = hook.parse(log.read_text())
+
+    assert first.ct != second.ct
+    assert again_first.ct == again_second.ct == first.ct
+    assert [again_first.dns_id, again_second.dns_id] == [first.dns_id, second.dns_id]
+    assert 4.9 < again_first.time_s - first.time_s < 6
+
+
+def test_compare_judges_stored_runs_without_any_machine(running: TestLab) -> None:
+    """What was gathered can be looked at later, and says the same again."""
+    ran = running.run("run", "old", "new", "-s", "nfqueue", "-n", "2", "--json")
+    compared = running.run("compare", "old", "new", "-s", "nfqueue", "--json")
+
+    assert compared.status == 0, compared.err
+    assert compared.json["schema"] == 1
+    assert compared.json["cells"] == ran.json["cells"]
+    text = running.well("compare", "old", "new").out
+    assert re.search(r"^old: 2 of 2 armed trials stalled about 5 s$", text, re.MULTILINE)
+    assert re.search(r"^new: none of 2 armed trials stalled$", text, re.MULTILINE)
+
+
+def test_an_outcome_that_is_not_as_expected_is_exit_status_1(running: TestLab, tmp_path: Path) -> None:
+    """Whoever runs the lab from a script learns that a kernel did not do what its scenario says."""
+    hopeful = (SCENARIO_FILES / "nfqueue.toml").read_text().replace('drop = "stalled"', 'drop = "healthy"')
+    (tmp_path / "hopeful.toml").write_text(hopeful)
+
+    done = running.run("run", "old", "-s", str(tmp_path / "hopeful.toml"), "-n", "1")
+
+    assert done.status == 1
+    assert "stalled, expected healthy" in done.out

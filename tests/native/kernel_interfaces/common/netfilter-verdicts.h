@@ -1,0 +1,13 @@
+#ifndef STANDIN_NETFILTER_VERDICTS_H
+#define STANDIN_NETFILTER_VERDICTS_H
+#define NF_ACCEPT 1
+#define NF_QUEUE 3
+#define NF_QUEUE_NR(x) ((((x) << 16) & 0xffff0000) | NF_QUEUE)
+enum { NFPROTO_IPV4 = 2 };
+enum { NF_INET_POST_ROUTING = 4 };
+struct sk_buff;
+struct net_device;
+struct module;
+struct net;
+struct list_head { struct list_head *next, *prev; };
+#endif

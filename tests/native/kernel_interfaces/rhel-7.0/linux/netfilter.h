@@ -1,0 +1,13 @@
+#include <netfilter-verdicts.h>
+struct nf_hook_ops;
+typedef unsigned int nf_hookfn(const struct nf_hook_ops *ops, struct sk_buff *skb, const struct net_device *in, const struct net_device *out, int (*okfn)(struct sk_buff *));
+struct nf_hook_ops {
+	struct list_head list;
+	nf_hookfn *hook;
+	struct module *owner;
+	unsigned char pf;
+	unsigned int hooknum;
+	int priority;
+};
+int nf_register_hooks(struct nf_hook_ops *reg, unsigned int n);
+void nf_unregister_hooks(struct nf_hook_ops *reg, unsigned int n);
