@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -24,6 +25,18 @@ def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
         content: What it shall hold.
         mode: Its permissions; it never exists with wider ones.
     """
+    with _unfinished(path, content, mode) as temporary:
+        temporary.replace(path)
+
+
+def write_once(path: Path, content: str | bytes, mode: int = 0o644) -> None:
+    """Write a file whole unless it is there: of several who do so at once, one wins and the others change nothing."""
+    with _unfinished(path, content, mode) as temporary, contextlib.suppress(FileExistsError):
+        path.hardlink_to(temporary)
+
+
+@contextmanager
+def _unfinished(path: Path, content: str | bytes, mode: int) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -34,10 +47,9 @@ def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(mode)
-        temporary.replace(path)
-    except BaseException:
+        yield temporary
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def require_space(directory: Path, needed_mb: int) -> None:

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+)
 
 from lab.errors import BrokenEnvironment
-from lab.files import write_whole
+from lab.files import write_once
 
 
 @dataclass(frozen=True)
@@ -26,18 +32,20 @@ class KeyPair:
 
 
 def ensure(private: Path) -> KeyPair:
-    """Give the key pair at a path, made when it is not there.
+    """Give the key pair at a path, made when it is not there; any number may ask for it at once.
 
     ECDSA on P-256: the one kind that OpenSSH from 5.7 to today and paramiko both take.
 
     Raises:
         BrokenEnvironment: there is a file, but no such key in it or others may read it.
     """
-    public = private.with_suffix(".pub")
-    if not private.exists() or not public.exists():
-        key = ec.generate_private_key(ec.SECP256R1())
-        write_whole(public, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b"\n")
-        write_whole(private, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), mode=0o600)
+    if not private.exists():
+        new = ec.generate_private_key(ec.SECP256R1())
+        write_once(private, new.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), mode=0o600)
     if private.stat().st_mode & 0o077:
         raise BrokenEnvironment(f"{private} can be read by others", hint=f"chmod 600 {private}")
-    return KeyPair(private, public.read_text().strip())
+    try:
+        key = load_ssh_private_key(private.read_bytes(), password=None)
+    except ValueError as error:
+        raise BrokenEnvironment(f"{private} holds no key: {error}", hint="remove it: a new one is made") from error
+    return KeyPair(private, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode())

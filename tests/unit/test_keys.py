@@ -1,0 +1,39 @@
+"""The keys of a lab."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lab import keys
+from lab.errors import BrokenEnvironment
+
+
+def test_all_who_ask_at_once_get_the_same_key(tmp_path: Path) -> None:
+    """Two machines that come up together log in with one key, not with halves of two."""
+    with ThreadPoolExecutor(8) as pool:
+        pairs = list(pool.map(keys.ensure, [tmp_path / "keys" / "login"] * 8))
+
+    assert len({pair.public for pair in pairs}) == 1
+    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["login"]
+
+
+def test_a_private_key_is_for_its_owner_only(tmp_path: Path) -> None:
+    """No moment and no umask leaves it open; one that was opened is not used."""
+    pair = keys.ensure(tmp_path / "login")
+    assert pair.private.stat().st_mode & 0o777 == 0o600
+
+    pair.private.chmod(0o644)
+    with pytest.raises(BrokenEnvironment, match="read by others"):
+        keys.ensure(tmp_path / "login")
+
+
+def test_a_file_that_is_no_key_is_said_so(tmp_path: Path) -> None:
+    """A damaged key is one clear line, not a failed login later."""
+    (tmp_path / "login").write_text("nonsense")
+    (tmp_path / "login").chmod(0o600)
+
+    with pytest.raises(BrokenEnvironment, match="holds no key"):
+        keys.ensure(tmp_path / "login")
