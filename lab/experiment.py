@@ -61,7 +61,7 @@ def trial(shell: Shell, scenario: Scenario) -> bytes:
         BrokenEnvironment: the guest died, hung, or could not make the trial.
     """
     lookup = scenario.lookup
-    command = [f"{REMOTE}/guest/trial.sh", LANE, lookup.name, str(lookup.bound_s)]
+    command = ["ip", "netns", "exec", LANE, f"{REMOTE}/guest/trial.sh", LANE, lookup.name, str(lookup.bound_s)]
     output = shell.run(command, bound_s=lookup.bound_s + TRIAL_SLACK_S)
     if output.status != 0:
         said = output.stderr.strip().splitlines()[-1:] or ["nothing"]

@@ -42,7 +42,6 @@ queue_is_ready() {
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 start_verdict_program() {
-	: >"$log"
 	ip netns exec "$lane" setsid "$lab/build/user.out" --queue "$queue_number" --hold-packets "$1" --hold-ms "$2" \
 		--log "$log" </dev/null >/dev/null 2>"$state/verdict.err" &
 	echo $! >"$pidfile"
@@ -50,6 +49,7 @@ start_verdict_program() {
 		echo "the verdict program does not listen to queue $queue_number of $lane: $(cat "$state/verdict.err")" >&2
 		exit 1
 	fi
+	cp "$log" "$state/verdict.start"
 }
 
 end() {
@@ -79,7 +79,9 @@ begin() {
 		esac
 	done
 	end
-	mkdir -p "$state" "/etc/netns/$lane"
+	mkdir -p "$state/raw" "/etc/netns/$lane"
+	: >"$log"
+	: >"$state/verdict.start"
 	echo "nameserver 10.10.10.53" >"/etc/netns/$lane/resolv.conf"
 	[ -z "$resolver" ] || echo "options $resolver" >>"/etc/netns/$lane/resolv.conf"
 	if [ "$queue" = nfqdns ]; then

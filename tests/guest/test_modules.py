@@ -90,7 +90,7 @@ def test_the_hook_is_in_every_namespace(queued: TestLab) -> None:
 def test_the_era_can_be_switched_at_run_time(running: TestLab) -> None:
     """One machine can show both eras, and the module counts what it did in each."""
     era, counted = "/sys/module/ctrewind/parameters/era", "/sys/module/ctrewind/parameters/clashes_resolved"
-    trial = f"/opt/lab/guest/trial.sh {LANE} www.lab.test 20 | tar -xO ./curl.json"
+    trial = f"{INSIDE} /opt/lab/guest/trial.sh {LANE} www.lab.test 20 | tar -xO curl.json"
     running.ask("old", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=2 hold_ms=100")
     try:
         before = int(running.ask("old", f"cat {counted}"))
