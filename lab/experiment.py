@@ -49,7 +49,7 @@ def prepared(shell: Shell, scenario: Scenario) -> Iterator[None]:
     except BaseException:
         # The error under way matters more than one of tidying up; the next "begin" tidies up first.
         with contextlib.suppress(LabError):
-            shell.run([script, "end", LANE], bound_s=END_BOUND_S)
+            shell.run([script, "end", LANE], bound_s=END_BOUND_S, tidying=True)
         raise
     shell.ask([script, "end", LANE])
 

@@ -15,6 +15,9 @@ import psutil
 from lab.errors import BrokenEnvironment
 from lab.work import Work
 
+_started: dict[int, subprocess.Popen[bytes]] = {}
+"""Programs this process has started. Of these it knows without looking; a new program's arguments are not there yet."""
+
 STOP_BOUND_S = 5.0
 """How long a program may take to end after SIGTERM before it is killed."""
 
@@ -102,7 +105,9 @@ def start(argv: Sequence[str | Path], *, log: Path, cwd: Path) -> int:
         BrokenEnvironment: it could not start.
     """
     with log.open("wb") as output:
-        return _spawn(argv, output=output.fileno(), cwd=cwd, env=None).pid
+        process = _spawn(argv, output=output.fileno(), cwd=cwd, env=None)
+    _started[process.pid] = process
+    return process.pid
 
 
 def in_foreground(argv: Sequence[str | Path]) -> int:
@@ -119,6 +124,9 @@ def in_foreground(argv: Sequence[str | Path]) -> int:
 
 def is_running(pid: int, argument: str) -> bool:
     """Tell whether the process is alive and was started with `argument`, so that a reused id is not taken for ours."""
+    child = _started.get(pid)
+    if child is not None:
+        return child.poll() is None
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and argument in process.cmdline()
@@ -127,17 +135,19 @@ def is_running(pid: int, argument: str) -> bool:
 
 
 def stop(pid: int, argument: str) -> None:
-    """End a process that `start` began: SIGTERM, then SIGKILL; nothing when it is gone or not ours."""
-    if not is_running(pid, argument):
-        return
-    process = psutil.Process(pid)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-        try:
-            process.wait(STOP_BOUND_S)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_BOUND_S)
+    """End a process that `start` began, here or in an earlier command: SIGTERM, then SIGKILL; nothing if it is gone."""
+    if is_running(pid, argument):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            process.terminate()
+            try:
+                process.wait(STOP_BOUND_S)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_BOUND_S)
+    child = _started.pop(pid, None)
+    if child is not None:
+        child.wait(STOP_BOUND_S)
 
 
 def last_lines(log: Path, count: int = 5) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import logging
+import math
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,9 +18,10 @@ import paramiko
 from fabric import Connection
 from fabric.config import Config
 from invoke.exceptions import CommandTimedOut, ThreadException
+from invoke.runners import Promise
 
 from lab.endpoint import Endpoint
-from lab.errors import BrokenEnvironment
+from lab.errors import BrokenEnvironment, Cancelled
 from lab.work import Work
 
 T = TypeVar("T")
@@ -29,6 +32,9 @@ logging.getLogger("paramiko").propagate = False
 
 LOGIN_BOUND_S = 30.0
 """How long a server may take to answer and to let us in; a second or two under emulation."""
+
+ANSWER_PAUSE_S = 0.005
+"""Between two looks whether a command has ended: little beside the tenth of a second that the shortest one takes."""
 
 COMMAND_BOUND_S = 60.0
 """How long a command may take that does not say otherwise."""
@@ -79,29 +85,42 @@ class Shell:
         client.get_host_keys().add(f"[{endpoint.host}]:{endpoint.port}", kind, key)
         self._guarded(self._connection.open, "log in")
 
-    def run(self, argv: Sequence[str], *, bound_s: float = COMMAND_BOUND_S) -> Output:
+    def run(self, argv: Sequence[str], *, bound_s: float = COMMAND_BOUND_S, tidying: bool = False) -> Output:
         """Run a program in the machine, whatever its exit status.
 
         Args:
             argv: The program and its arguments, quoted for the machine's shell here.
             bound_s: How long it may take, in seconds.
+            tidying: It puts something back, and so runs even when the work was cancelled.
 
         Raises:
             BrokenEnvironment: the connection broke, or the bound passed.
+            Cancelled: the work was cancelled; the program may run on.
         """
-        self._work.check()
         command = shlex.join(argv)
+        what = f"run {PurePosixPath(argv[0]).name}"
         # latin-1 takes every byte and gives it back: what a command prints may be an archive.
-        result = self._guarded(
-            lambda: self._connection.run(
-                command, hide=True, warn=True, in_stream=False, encoding="latin-1", timeout=bound_s
-            ),
-            f"run {PurePosixPath(argv[0]).name}",
+        promise = self._guarded(
+            lambda: self._connection.run(command, asynchronous=True, warn=True, encoding="latin-1", timeout=bound_s),
+            what,
         )
+        if not tidying:
+            self._await(promise)
+        result = self._guarded(promise.join, what)
         if result.exited < 0:
-            raise self._broken(f"run {PurePosixPath(argv[0]).name}", "the connection was closed")
+            raise self._broken(what, "the connection was closed")
         stderr = result.stderr.encode("latin-1").decode(errors="replace")
         return Output(result.exited, result.stdout.encode("latin-1"), stderr)
+
+    def _await(self, promise: Promise) -> None:
+        """Wait for a command's end, its own bound included, in a way that can be cancelled."""
+        try:
+            self._work.wait_until(lambda: promise.runner.process_is_finished, math.inf, pause_s=ANSWER_PAUSE_S)
+        except Cancelled:
+            promise.runner.kill()
+            with contextlib.suppress(Exception):
+                promise.join()
+            raise
 
     def ask(self, argv: Sequence[str], *, bound_s: float = COMMAND_BOUND_S) -> str:
         """Run a program that must succeed, and give what it prints.
@@ -147,7 +166,6 @@ class Shell:
             raise self._broken(what, str(error) or type(error).__name__) from error
 
     def _broken(self, what: str, why: str) -> BrokenEnvironment:
-        self._work.check()
         name = self._endpoint.machine
         return BrokenEnvironment(
             f"{name}: could not {what} over SSH: {why}",

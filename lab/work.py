@@ -123,8 +123,8 @@ class Work:
         if self._cancelled.is_set():
             raise Cancelled("stopped as you asked")
 
-    def wait_until(self, condition: Callable[[], T | None], bound_s: float) -> T | None:
-        """Look at `condition` until it gives something true, at most for `bound_s` seconds.
+    def wait_until(self, condition: Callable[[], T | None], bound_s: float, pause_s: float = PAUSE_S) -> T | None:
+        """Look at `condition` every `pause_s` until it gives something true, at most for `bound_s` seconds.
 
         Returns:
             What the condition gave, or None when the bound was reached.
@@ -139,7 +139,7 @@ class Work:
                 return found
             if time.monotonic() >= deadline:
                 return None
-            self._cancelled.wait(PAUSE_S)
+            self._cancelled.wait(pause_s)
             self.check()
 
 

@@ -18,6 +18,8 @@ M = TypeVar("M", bound=Model)
 def machines(directory: Path, names: Iterable[str]) -> list[Machine]:
     """Give the machines of these names, each once, in the order given; all of them for no names.
 
+    A name that ends in `.toml` is a file's path: that is how a machine of one's own is tried.
+
     Raises:
         BadInput: there is no machine of a name (the message lists those there are), or its file is wrong.
     """

@@ -49,7 +49,7 @@ def choose(kernel: Path, initramfs: Path, cache: Path, work: Work) -> str:
     kept = _read(answer)
     if kept.get("key") != key:
         with work.step("finding out whether a guest boots under KVM"):
-            accelerator = KVM if _boots_under_kvm(kernel, initramfs, work) else TCG
+            accelerator = KVM if boots(KVM, kernel, initramfs, work) else TCG
         if accelerator == TCG:
             work.note("KVM is there but no guest boots under it: using software emulation")
         kept = {"key": key, "accelerator": accelerator}
@@ -57,21 +57,22 @@ def choose(kernel: Path, initramfs: Path, cache: Path, work: Work) -> str:
     return kept["accelerator"]
 
 
-def _boots_under_kvm(kernel: Path, initramfs: Path, work: Work) -> bool:
-    with tempfile.TemporaryDirectory(prefix="lab-kvm-") as name:
+def boots(accel: str, kernel: Path, initramfs: Path, work: Work, bound_s: float = PROBE_BOUND_S) -> bool:
+    """Tell whether a guest boots under an accelerator within a bound, by booting one; nothing of it stays."""
+    with tempfile.TemporaryDirectory(prefix="lab-probe-") as name:
         directory = Path(name)
         console = directory / "console.log"
         serial = f"file:{console}"
-        argv = ["qemu-system-x86_64", "-accel", KVM, "-cpu", "host", "-m", "256", "-nodefaults", "-display", "none"]
-        argv += ["-no-reboot", "-serial", serial, "-append", "console=ttyS0 quiet panic=-1"]
-        argv += ["-kernel", str(kernel), "-initrd", str(initramfs)]
+        argv: list[str | Path] = ["qemu-system-x86_64", "-accel", accel, "-m", "256", "-nodefaults"]
+        argv += ["-display", "none", "-no-reboot", "-serial", serial]
+        argv += ["-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=-1"]
         pid = process.start(argv, log=directory / "qemu.log", cwd=directory)
 
         def settled() -> bool:
             return _booted(console) or not process.is_running(pid, serial)
 
         try:
-            work.wait_until(settled, PROBE_BOUND_S)
+            work.wait_until(settled, bound_s)
             return _booted(console)
         finally:
             process.stop(pid, serial)

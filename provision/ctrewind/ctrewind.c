@@ -30,6 +30,7 @@
 #include <linux/ptrace.h>
 #include <linux/skbuff.h>
 #include <linux/string.h>
+#include <linux/version.h>
 #include <net/net_namespace.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -107,11 +108,18 @@ static void count_insert_failed(struct net *net)
 		this_cpu_inc(net->ct.stat->insert_failed);
 }
 
+/* What nf_conntrack_update() says for "go on": a verdict from 6.7 (6291b3a67ad5). */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#define GO_ON NF_ACCEPT
+#else
+#define GO_ON 0
+#endif
+
 /* Stands in for nf_conntrack_update(): go on with the conntrack it has. */
 static int skip_relookup(struct net *net, struct sk_buff *skb)
 {
 	atomic64_inc(&relookups_skipped);
-	return 0;
+	return GO_ON;
 }
 
 /* Stands in for nf_ct_resolve_clash(): what label "out" did before 4.7. */
@@ -238,6 +246,10 @@ no_resolved:
 	return err;
 }
 
+/*
+ * The functions here run under rcu_read_lock() (nfqnl_reinject(), the hooks
+ * of netfilter), for whose end unregistering waits: none is left running.
+ */
 static void __exit ctrewind_exit(void)
 {
 	unregister_kprobe(&update_probe);

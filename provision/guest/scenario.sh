@@ -59,6 +59,10 @@ end() {
 		await is_gone "$pid" || kill -9 "$pid"
 		rm -f "$pidfile"
 	fi
+	# A trial that nobody waits for any more.
+	for pid in $(ip netns pids "$lane"); do
+		kill "$pid" 2>/dev/null || true
+	done
 	# Last, so that no packet is ever sent to a queue without a listener while a trial runs.
 	[ ! -e /sys/module/nfqdns ] || rmmod nfqdns
 }
