@@ -43,9 +43,11 @@ def read(path: Path, model: type[M], **given: str) -> M:
         return model.model_validate_json(json.dumps(_parsed(path, text) | given, default=str))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the file"
+        # Of a key that is wrong itself pydantic says so in brackets behind it.
+        place = [part for part in first["loc"] if part != "[key]"]
+        field = ".".join(str(part) for part in place) or "the file"
         raise BadInput(
-            f"{path}:{line_of(text, first['loc'])}: {field}: {first['msg'][0].lower()}{first['msg'][1:]}",
+            f"{path}:{line_of(text, place)}: {field}: {first['msg'][0].lower()}{first['msg'][1:]}",
             hint="compare it with the files beside it",
         ) from error
 

@@ -1,0 +1,105 @@
+"""The command line: what it says of bad input, and in which form."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def lab(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a lab of its own."""
+    environment = {"LAB_HOME": str(home), "LAB_CACHE": str(home / "cache"), "PATH": "/usr/bin:/bin", "COLUMNS": "80"}
+    return subprocess.run(
+        [sys.executable, "-m", "lab", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["up", "olf"], "new, old, today"),
+        (["run", "old", "-s", "nonsense"], "baseline, nfqueue, nfqueue-single-request-reopen"),
+        (["run", "--nonsense"], "--scenario, --trials, --json, --quiet, --help"),
+        (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, compare, demo"),
+        (["run", "old", "-n", "0"], "0 is not in the range"),
+        (["run", "old", "-n", "x"], "not a valid integer"),
+        (["compare", "--run", "nonsense"], "none is stored yet"),
+        (["compare", "old"], "nothing to compare"),
+        (["ssh"], "which machine?"),
+    ],
+)
+def test_bad_input_is_one_line_that_names_what_is_valid(tmp_path: Path, arguments: list[str], named: str) -> None:
+    """Exit status 2, nothing on standard output, no traceback."""
+    done = lab(tmp_path, *arguments)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("lab: ")
+    assert named in done.stderr.splitlines()[0]
+
+
+def test_an_error_is_json_too_when_asked_for(tmp_path: Path) -> None:
+    """A script gets what a person gets."""
+    done = lab(tmp_path, "up", "olf", "--json")
+
+    assert done.returncode == 2
+    assert json.loads(done.stdout) == {
+        "schema": 1,
+        "error": {
+            "message": "no machine is called 'olf'; there are: new, old, today",
+            "hint": "did you mean 'old'?",
+            "evidence": None,
+        },
+    }
+
+
+def test_a_machine_that_is_not_up_is_exit_status_3_with_the_next_step(tmp_path: Path) -> None:
+    """The environment is not ready, which is no fault of the input."""
+    done = lab(tmp_path, "run", "old")
+
+    assert done.returncode == 3
+    assert "old is absent, not running" in done.stderr
+    assert "lab up old" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["up", "ssh", "run", "compare"])
+def test_help_shows_examples(tmp_path: Path, verb: str) -> None:
+    """An example says more than a list of options."""
+    done = lab(tmp_path, verb, "--help")
+
+    assert done.returncode == 0
+    assert "Examples:" in done.stdout
+
+
+def test_status_needs_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+    """Asking changes nothing: no directory of a machine appears."""
+    done = lab(tmp_path, "status", "--json")
+
+    assert done.returncode == 0
+    assert {machine["state"] for machine in json.loads(done.stdout)["machines"].values()} == {"absent"}
+    assert not (tmp_path / "machines").exists()
+
+
+def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """Not a traceback."""
+    (tmp_path / "file").write_text("")
+    done = lab(tmp_path / "file", "up", "old")
+
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert str(tmp_path / "file") in done.stderr
+
+
+def test_a_destroy_of_nothing_does_nothing(tmp_path: Path) -> None:
+    """Idempotent, as everything that tidies up."""
+    assert lab(tmp_path, "destroy").returncode == 0
+    assert lab(tmp_path, "halt", "old").returncode == 0

@@ -1,0 +1,87 @@
+"""How trials are summed up, and what is said of them."""
+
+from __future__ import annotations
+
+from lab.catalogue.era import Era
+from lab.catalogue.scenario import Expected, Scenario
+from lab.comparison import Cell, CellVerdict, cell, sentence
+from lab.store import RanOn
+from lab.verdict import Outcome, Verdict
+
+MACHINE = RanOn(kernel="6.1", era=Era.DROP, replica=True, title="t")
+
+
+def scenario(*, arms: bool = True) -> Scenario:
+    """Give a scenario that expects a stall in era drop."""
+    return Scenario.model_validate(
+        {
+            "name": "s",
+            "title": "t",
+            "shows": "s",
+            "arms": arms,
+            "step": ({"do": "lookup"},),
+            "expected": {Era.DROP: Expected.STALLED},
+        }
+    )
+
+
+def verdicts(**counts: int) -> list[Verdict]:
+    """Give so many verdicts of each outcome; stalled ones took 5.2 s, others 0.1 s."""
+    made = []
+    for name, count in counts.items():
+        outcome = Outcome(name)
+        lookup_s = {Outcome.STALLED: 5.2, Outcome.FAILED: None}.get(outcome, 0.1)
+        armed = outcome in (Outcome.STALLED, Outcome.HEALTHY)
+        made += [Verdict(outcome, armed, lookup_s, "why")] * count
+    return made
+
+
+def summed(*, arms: bool = True, **counts: int) -> Cell:
+    """Sum up so many trials of each outcome."""
+    return cell("old", MACHINE, scenario(arms=arms), verdicts(**counts))
+
+
+def test_unarmed_trials_are_counted_apart_and_never_as_healthy() -> None:
+    """Five armed trials that stalled among five unarmed ones are a kernel that stalls every time."""
+    found = summed(stalled=5, unarmed=5)
+
+    assert (found.trials, found.armed, found.stalled) == (10, 5, 5)
+    assert found.verdict is CellVerdict.STALLED
+    assert found.as_expected
+    assert found.median_s == 5.2
+    assert sentence("old", [found]) == "old: 5 of 5 armed trials stalled about 5 s"
+
+
+def test_a_cell_without_an_armed_trial_says_nothing_of_the_kernel() -> None:
+    """It is neither healthy nor as expected."""
+    found = summed(unarmed=5)
+
+    assert found.verdict is CellVerdict.UNARMED
+    assert not found.as_expected
+    assert found.median_s is None
+    assert sentence("old", [found]) == "old: no trial was armed, so nothing is known of its kernel"
+
+
+def test_some_stalled_and_some_not_is_mixed_and_not_as_expected() -> None:
+    """A workaround that works most of the time does not work."""
+    found = summed(stalled=4, healthy=1)
+
+    assert found.verdict is CellVerdict.MIXED
+    assert not found.as_expected
+    assert sentence("old", [found]) == "old: 4 of 5 armed trials stalled"
+
+
+def test_a_failed_trial_is_never_as_expected() -> None:
+    """Even when all others are."""
+    found = summed(stalled=4, failed=1)
+
+    assert (found.failed, found.verdict) == (1, CellVerdict.STALLED)
+    assert not found.as_expected
+    assert summed(failed=2).verdict is CellVerdict.FAILED
+
+
+def test_a_machine_that_does_not_stall_is_said_so() -> None:
+    """The sentence that goes into a ticket."""
+    assert sentence("old", [summed(healthy=5)]) == "old: none of 5 armed trials stalled"
+    assert sentence("old", [summed(healthy=1)]) == "old: none of 1 armed trial stalled"
+    assert "no scenario here arms the race" in sentence("old", [summed(arms=False, healthy=5)])

@@ -1,0 +1,172 @@
+"""Stored runs: whole or not there, and never trusting what a guest sends."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lab import review
+from lab.catalogue import find
+from lab.catalogue.machine import Machine
+from lab.catalogue.scenario import Scenario
+from lab.errors import BadInput, BrokenEnvironment
+from lab.home import MACHINES, SCENARIOS
+from lab.store import Run, RunStore
+
+
+def archive(**files: str) -> bytes:
+    """Pack raw files as a guest does."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name.replace("__", "."))
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content.encode()))
+    return buffer.getvalue()
+
+
+def trial(lookup_s: float) -> bytes:
+    """Give the raw files of a trial of the baseline."""
+    timings = f'{{"http_code": 200, "time_namelookup": {lookup_s}, "time_total": {lookup_s}}}'
+    return archive(curl__json=timings, curl__status="0\n", dmesg="")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    """Give an empty store."""
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def baseline() -> Scenario:
+    """Give the baseline."""
+    return find.scenarios(SCENARIOS, ["baseline"])[0]
+
+
+def begin(store: RunStore, baseline: Scenario, *names: str) -> Run:
+    """Begin a run of the baseline on machines."""
+    machines: list[tuple[Machine, str]] = [(machine, "6.1.0-test") for machine in find.machines(MACHINES, names)]
+    return store.begin(machines, [baseline], 2)
+
+
+def test_what_is_stored_is_what_is_read(store: RunStore, baseline: Scenario) -> None:
+    """A run and its trials come back as they were."""
+    run = begin(store, baseline, "old", "new")
+    store.add_trial(run, "old", "baseline", 1, trial(0.02))
+    store.add_trial(run, "old", "baseline", 2, trial(0.04))
+    finished = store.finish(run)
+
+    assert store.get(run.id) == finished
+    (cell,) = review.of_run(store, finished).cells
+    assert (cell.machine, cell.trials, cell.stalled) == ("old", 2, 0)
+    assert cell.median_s == pytest.approx(0.03)
+
+
+def test_a_run_that_was_cut_off_can_be_compared(store: RunStore, baseline: Scenario) -> None:
+    """Its trials are whole: only its end is missing."""
+    run = begin(store, baseline, "old")
+    store.add_trial(run, "old", "baseline", 1, trial(5.1))
+
+    assert store.get(run.id).finished is None
+    (cell,) = review.newest(store).cells
+    assert cell.stalled == 1
+    assert not cell.as_expected
+
+
+def test_a_crash_while_a_trial_is_stored_leaves_it_whole_or_not_there(tmp_path: Path) -> None:
+    """Killed at any moment, twenty times, no half trial is ever found."""
+    script = (
+        "import sys; from pathlib import Path; from tests.unit.test_store import *\n"
+        "store = RunStore(Path(sys.argv[1])); baseline = find.scenarios(SCENARIOS, ['baseline'])[0]\n"
+        "run = begin(store, baseline, 'old'); number = 0\n"
+        "while True:\n"
+        "    number += 1; store.add_trial(run, 'old', 'baseline', number, trial(0.02)); print(flush=True)\n"
+    )
+    for moment in range(20):
+        runs = tmp_path / str(moment)
+        process = subprocess.Popen([sys.executable, "-c", script, runs], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        for _ in range(moment + 1):
+            process.stdout.readline()
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        store = RunStore(runs)
+        (run,) = store.newest_first()
+        trials = store.trials(run, "old", "baseline")
+        assert len(trials) > moment
+        assert all(
+            {path.name for path in stored.iterdir()} == {"curl.json", "curl.status", "dmesg"} for stored in trials
+        )
+
+
+def test_a_guest_has_no_say_in_where_files_land(store: RunStore, baseline: Scenario, tmp_path: Path) -> None:
+    """Only plain files with plain names are taken from its archive."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name in ("../outside", "/absolute", "inner/file", ".hidden", "good.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = 1
+            tar.addfile(member, io.BytesIO(b"x"))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    run = begin(store, baseline, "old")
+    directory = store.add_trial(run, "old", "baseline", 1, buffer.getvalue())
+
+    assert [path.name for path in directory.iterdir()] == ["good.txt"]
+    assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("damaged", [b"", b"nonsense" * 100, trial(0.02)[:600]])
+def test_a_damaged_archive_is_an_error_and_leaves_no_trial(store: RunStore, baseline: Scenario, damaged: bytes) -> None:
+    """A connection that broke in the middle of a trial must not look like a trial."""
+    run = begin(store, baseline, "old")
+
+    with pytest.raises(BrokenEnvironment, match="was not stored"):
+        store.add_trial(run, "old", "baseline", 1, damaged)
+    assert store.trials(run, "old", "baseline") == []
+    assert list((store.path(run) / "old" / "baseline").iterdir()) == []
+
+
+def test_an_unknown_or_damaged_run_is_said_so(store: RunStore, baseline: Scenario) -> None:
+    """Of several runs, one damaged does not hide the others."""
+    with pytest.raises(BadInput, match="none is stored yet"):
+        store.get("nonsense")
+    run = begin(store, baseline, "old")
+    store.add_trial(run, "old", "baseline", 1, trial(0.02))
+    damaged = begin(store, baseline, "old")
+    (store.path(damaged) / "run.json").write_text('{"schema_version": 99}')
+
+    with pytest.raises(BadInput, match="cannot be read as a run"):
+        store.get(damaged.id)
+    with pytest.raises(BadInput, match=run.id):
+        store.get("../" + run.id)
+    assert [stored.id for stored in store.newest_first()] == [run.id]
+
+
+def test_comparing_takes_the_newest_trials_of_each_cell(store: RunStore, baseline: Scenario) -> None:
+    """Machines that were run apart can be compared."""
+    for lookup_s in (5.1, 0.02):
+        store.add_trial(begin(store, baseline, "old"), "old", "baseline", 1, trial(lookup_s))
+    store.add_trial(begin(store, baseline, "new"), "new", "baseline", 1, trial(0.01))
+
+    cells = {cell.machine: cell for cell in review.newest(store, ["old", "new"]).cells}
+
+    assert cells["old"].median_s == pytest.approx(0.02)
+    assert cells["new"].median_s == pytest.approx(0.01)
+
+
+def test_comparing_what_was_never_run_lists_what_was(store: RunStore, baseline: Scenario) -> None:
+    """Also when nothing was run at all."""
+    with pytest.raises(BadInput, match="nothing to compare"):
+        review.newest(store)
+    store.add_trial(begin(store, baseline, "old"), "old", "baseline", 1, trial(0.02))
+    with pytest.raises(BadInput, match="no trials of 'new' are stored; the stored runs have trials of: old"):
+        review.newest(store, ["new"])
