@@ -18,6 +18,12 @@ from lab.image import initramfs
 from lab.image.recipe import BOOT_MODULES, SUITE, Recipe, built_files, digest_of, source_files
 from lab.work import Work
 
+KEPT_IMAGES = 3
+"""Images stay for so many checkouts in turn; each takes 800 MB. A guest that runs keeps its own open."""
+
+KEPT_BASES = 1
+"""Debian's tree as an archive, 700 MB: only needed when an image is built anew."""
+
 DISK_MB = 2048
 """The disk a guest sees; its image file is sparse."""
 
@@ -78,6 +84,7 @@ def ensure(recipe: Recipe, cache: Path, work: Work) -> Image:
     """
     image = Image(path_of(recipe, cache))
     if _is_built(image):
+        image.path.touch()  # used last: see _remove_oldest
         return image
     with locked(cache / "images.lock", "the guest image", work, bound_s=DOWNLOAD_BOUND_S):
         if not _is_built(image):
@@ -86,6 +93,8 @@ def ensure(recipe: Recipe, cache: Path, work: Work) -> Image:
             with _scratch(cache / "images") as scratch:
                 _build(recipe, cache, scratch, work)
                 scratch.rename(image.path)
+            _remove_oldest(cache / "images", KEPT_IMAGES)
+            _remove_oldest(cache / "bases", KEPT_BASES)
     return image
 
 
@@ -137,6 +146,8 @@ def _build(recipe: Recipe, cache: Path, scratch: Path, work: Work) -> None:
 def _ensure_base(recipe: Recipe, cache: Path, log: Path, work: Work) -> Path:
     """Give Debian's own tree as an archive; kept apart, so that a change in the lab's sources downloads nothing."""
     base = cache / "bases" / f"{recipe.base_digest}.tar"
+    if base.exists():
+        base.touch()
     if not base.exists():
         with work.step(f"building a Debian {SUITE} tree from {len(recipe.packages)} packages"):
             unfinished = base.with_suffix(".unfinished.tar")
@@ -174,7 +185,8 @@ def _install(recipe: Recipe, base: Path, target: Path, log: Path, work: Work) ->
     (lab / "build").mkdir()
     (lab / "build" / "digest").write_text(digest_of(recipe.provision, built_files(recipe.provision)) + "\n")
     shutil.copytree(recipe.provision / "image/rootfs", stage, dirs_exist_ok=True)
-    build_all = "cd /usr/lib/modules && exec /opt/lab/guest/build.sh *"
+    # With the kernel's own extra warnings, all of them errors; older kernels' headers would not bear that.
+    build_all = "cd /usr/lib/modules && MAKEFLAGS=W=1 exec /opt/lab/guest/build.sh *"
     process.run(
         [
             process.require("mmdebstrap", "mmdebstrap"),
@@ -207,6 +219,13 @@ def _remove_leftovers(cache: Path) -> None:
     """Remove what a build left that was killed: its directory, never one of a finished image."""
     for path in (cache / "images").glob("unfinished-*"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove_oldest(directory: Path, kept: int) -> None:
+    """Remove all but those used last."""
+    newest_first = sorted(directory.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in newest_first[kept:]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager

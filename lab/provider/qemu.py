@@ -167,6 +167,8 @@ class Qemu:
         disk, made_of = directory / "disk.qcow2", directory / "image"
         if disk.exists() and made_of.exists() and made_of.read_text() == image.path.name:
             return
+        if disk.exists():
+            self._work.note("the guest image has changed: its disk is made anew", machine.name)
         with self._work.step("making its disk, an overlay of the guest image", machine.name):
             require_space(directory, DISK_GROWTH_MB)
             unfinished = directory / "disk.unfinished"

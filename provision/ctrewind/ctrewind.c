@@ -36,6 +36,14 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 
+/*
+ * The functions probed had other parameters before 5.6 (6a757c07e51f), and
+ * standing in for those would crash; 5.10 is the oldest long-term kernel since.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error "ctrewind knows the conntrack of Linux 5.10 and later only"
+#endif
+
 enum era { ERA_NONE, ERA_DROP, ERA_RESOLVE };
 
 static const char * const era_names[] = {
@@ -207,7 +215,7 @@ static struct kretprobe resolved_probe = {
 static int explain(int err, const char *symbol)
 {
 	if (err == -ENOENT)
-		pr_err("%s not found: load nf_conntrack first, or this kernel is not of era relookup (4.19 to 6.12)\n",
+		pr_err("%s not found: load nf_conntrack first, or this kernel is not known to ctrewind (5.10 to 6.12 are)\n",
 		       symbol);
 	else
 		pr_err("%s cannot be probed: error %d\n", symbol, err);
@@ -223,9 +231,19 @@ static int __init ctrewind_init(void)
 		return -EINVAL;
 	}
 
+	/*
+	 * Probes do not hold the module they are in. Were nf_conntrack taken
+	 * away and loaded again, it would be of its own era while ours still
+	 * said another.
+	 */
+	if (!symbol_get(nf_conntrack_htable_size))
+		return explain(-ENOENT, clash_probe.symbol_name);
+
 	err = register_kprobe(&clash_probe);
-	if (err)
-		return explain(err, clash_probe.symbol_name);
+	if (err) {
+		explain(err, clash_probe.symbol_name);
+		goto no_clash;
+	}
 	err = register_kretprobe(&resolved_probe);
 	if (err) {
 		explain(err, resolved_probe.kp.symbol_name);
@@ -243,6 +261,8 @@ no_update:
 	unregister_kretprobe(&resolved_probe);
 no_resolved:
 	unregister_kprobe(&clash_probe);
+no_clash:
+	symbol_put(nf_conntrack_htable_size);
 	return err;
 }
 
@@ -255,6 +275,7 @@ static void __exit ctrewind_exit(void)
 	unregister_kprobe(&update_probe);
 	unregister_kretprobe(&resolved_probe);
 	unregister_kprobe(&clash_probe);
+	symbol_put(nf_conntrack_htable_size);
 	pr_info("unloaded: %lld relookups skipped, %lld clashes dropped, %lld resolved\n",
 		atomic64_read(&relookups_skipped), atomic64_read(&clashes_dropped),
 		atomic64_read(&clashes_resolved));

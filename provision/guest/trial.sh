@@ -43,6 +43,6 @@ echo "$status" >curl.status
 
 counters after
 # shellcheck disable=SC2094  # the program and the file only share their name
-dmesg | sed "1,/$mark/d" >dmesg
+dmesg | awk -v mark="$mark" 'found { print } index($0, mark) { found = 1 }' >dmesg
 tar -cf - curl.json curl.err curl.status dmesg stat.before stat.after ctrewind.before ctrewind.after \
 	-C "$state" verdict.start verdict.jsonl -C /etc resolv.conf

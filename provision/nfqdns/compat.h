@@ -6,6 +6,7 @@
 #ifndef NFQDNS_COMPAT_H
 #define NFQDNS_COMPAT_H
 
+#include <linux/compiler.h>
 #include <linux/version.h>
 
 /*
@@ -42,11 +43,9 @@
 #define NFQDNS_OWNER
 #endif
 
-/* Addresses as they are (not hashed) need a format of their own from 4.15. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 15, 0)
-#define NFQDNS_PTR "%px"
-#else
-#define NFQDNS_PTR "%p"
+/* Came with 3.19, and with RHEL 7.2. What it replaced left with 4.15. */
+#ifndef READ_ONCE
+#define READ_ONCE(value) ACCESS_ONCE(value)
 #endif
 
 /*

@@ -47,9 +47,13 @@ static void log_packet(const struct sk_buff *skb, const struct iphdr *ip,
 	if (id)
 		snprintf(tid, sizeof(tid), "%u", ntohs(*id));
 
-	pr_info("%pI4:%u->%pI4:%u skb " NFQDNS_PTR " ct " NFQDNS_PTR " tid %s\n",
+	/*
+	 * Addresses as numbers: %p is hashed from 4.15 on, and before that it
+	 * says "(null)" for the conntrack of a packet that has none.
+	 */
+	pr_info("%pI4:%u->%pI4:%u skb %016lx ct %016lx tid %s\n",
 		&ip->saddr, ntohs(udp->source), &ip->daddr, ntohs(udp->dest),
-		skb, ct, tid);
+		(unsigned long)skb, (unsigned long)ct, tid);
 }
 
 static NFQDNS_HOOK(nfqdns_hook)

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,19 +99,15 @@ struct program {
 	struct options options;
 	int log;
 	bool log_broken;
+	bool log_cut;
+	int signals;
+	unsigned int stopped_by;
 	struct nfq_q_handle *queue;
 	struct waiting waiting[MAX_WAITING];
 	unsigned int count;
 	unsigned long packets;
 	unsigned long overruns;
 };
-
-static volatile sig_atomic_t stop_signal;
-
-static void on_signal(int number)
-{
-	stop_signal = number;
-}
 
 static struct timespec now(clockid_t clock)
 {
@@ -130,10 +127,15 @@ static void log_line(struct program *program, const char *line, int length)
 {
 	ssize_t written;
 
+	if (program->log_cut && write(program->log, "\n", 1) == 1)
+		program->log_cut = false;
 	do {
 		written = write(program->log, line, (size_t)length);
 	} while (written < 0 && errno == EINTR);
 
+	/* What a full disk cut off stays alone on its line. */
+	if (written > 0)
+		program->log_cut = written < length;
 	/* Verdicts go on: a full disk must not stop anyone's packets. */
 	if (written != length && !program->log_broken) {
 		program->log_broken = true;
@@ -167,7 +169,7 @@ static void log_end(struct program *program)
 	length = snprintf(line, sizeof(line),
 			  "{\"event\":\"end\",\"packets\":%lu,\"overruns\":%lu,\"reason\":\"%s\"}\n",
 			  program->packets, program->overruns,
-			  stop_signal == SIGINT ? "SIGINT" : "SIGTERM");
+			  program->stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
 	log_line(program, line, length);
 }
 
@@ -251,6 +253,9 @@ static void parse_packet(const unsigned char *packet, size_t length, struct quer
 	memset(query, 0, sizeof(*query));
 	if (length < 20 || packet[0] >> 4 != 4 || packet[9] != IPPROTO_UDP)
 		return;
+	/* A later fragment has no ports. */
+	if (read16(packet + 6) & 0x1fff)
+		return;
 	header = (size_t)(packet[0] & 0xf) * 4;
 	if (header < 20 || length < header + 8)
 		return;
@@ -272,6 +277,7 @@ static void release_all(struct program *program)
 		log_packet(program, packet, now(CLOCK_MONOTONIC));
 		if (nfq_set_verdict(program->queue, packet->id, NF_ACCEPT, 0, NULL) < 0)
 			log_error(program, packet->id, errno);
+		program->packets++;
 	}
 	program->count = 0;
 }
@@ -297,7 +303,7 @@ static int on_packet(struct nfq_q_handle *queue, struct nfgenmsg *message,
 	struct program *program = context;
 	const struct nfqnl_msg_packet_hdr *header = nfq_get_msg_packet_hdr(data);
 	struct waiting *packet;
-	unsigned char *payload;
+	unsigned char *payload = NULL;
 	int length;
 
 	(void)queue;
@@ -311,17 +317,21 @@ static int on_packet(struct nfq_q_handle *queue, struct nfgenmsg *message,
 	packet->queued = now(CLOCK_MONOTONIC);
 	length = nfq_get_payload(data, &payload);
 	parse_packet(payload, length > 0 ? (size_t)length : 0, &packet->query);
-	program->packets++;
 	return 0;
 }
 
-/* Takes what the kernel has for us; false when the socket is of no use any more. */
+/*
+ * Takes what the kernel has for us, but no more than a full queue: under a
+ * flood it would never come back to see a signal. False when the socket is
+ * of no use any more.
+ */
 static bool receive_all(struct program *program, struct nfq_handle *handle)
 {
 	char message[MESSAGE_BYTES] __attribute__((aligned(8)));
+	unsigned int messages;
 	long long left;
 
-	for (;;) {
+	for (messages = 0; messages < QUEUE_PACKETS; messages++) {
 		ssize_t length = recv(nfq_fd(handle), message, sizeof(message), MSG_DONTWAIT);
 
 		if (length >= 0) {
@@ -344,24 +354,57 @@ static bool receive_all(struct program *program, struct nfq_handle *handle)
 			return false;
 		}
 	}
+	return true;
 }
 
-static bool serve(struct program *program, struct nfq_handle *handle, const sigset_t *unblocked)
+/*
+ * Signals come through a descriptor: ppoll() with a mask delivers none as long
+ * as packets are there.
+ */
+static bool listen_for_signals(struct program *program)
 {
-	struct pollfd socket = { .fd = nfq_fd(handle), .events = POLLIN };
+	sigset_t stopping;
+
+	sigemptyset(&stopping);
+	sigaddset(&stopping, SIGTERM);
+	sigaddset(&stopping, SIGINT);
+	sigprocmask(SIG_BLOCK, &stopping, NULL);
+	/* A reader of the log that goes away must not take the verdicts along. */
+	signal(SIGPIPE, SIG_IGN);
+	program->signals = signalfd(-1, &stopping, SFD_CLOEXEC | SFD_NONBLOCK);
+	return program->signals >= 0;
+}
+
+static void receive_signal(struct program *program)
+{
+	struct signalfd_siginfo info;
+
+	if (read(program->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		program->stopped_by = info.ssi_signo;
+}
+
+static bool serve(struct program *program, struct nfq_handle *handle)
+{
+	struct pollfd ready[] = {
+		{ .fd = nfq_fd(handle), .events = POLLIN },
+		{ .fd = program->signals, .events = POLLIN },
+	};
 	bool well = true;
 	long long left;
 
-	while (well && !stop_signal) {
+	while (well && !program->stopped_by) {
 		struct timespec timeout;
 
 		if (due(program, &left))
 			release_all(program);
 		timeout.tv_sec = left / 1000000000;
 		timeout.tv_nsec = left % 1000000000;
-		/* Signals come in here and nowhere else. */
-		if (ppoll(&socket, 1, program->count ? &timeout : NULL, unblocked) > 0)
+		if (ppoll(ready, 2, program->count ? &timeout : NULL, NULL) <= 0)
+			continue;
+		if (ready[0].revents)
 			well = receive_all(program, handle);
+		if (ready[1].revents)
+			receive_signal(program);
 	}
 	if (well)
 		well = receive_all(program, handle);
@@ -384,19 +427,10 @@ static int refuse(const struct options *options, int error)
 static int run(struct program *program)
 {
 	struct nfq_handle *handle = nfq_open();
-	sigset_t stopping, unblocked;
-	struct sigaction action = { .sa_handler = on_signal };
 	bool well;
 
-	if (!handle)
+	if (!handle || !listen_for_signals(program))
 		return refuse(&program->options, errno);
-
-	sigemptyset(&stopping);
-	sigaddset(&stopping, SIGTERM);
-	sigaddset(&stopping, SIGINT);
-	sigprocmask(SIG_BLOCK, &stopping, &unblocked);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
 
 	program->queue = nfq_create_queue(handle, (uint16_t)program->options.queue, on_packet, program);
 	if (!program->queue ||
@@ -416,7 +450,7 @@ static int run(struct program *program)
 		return refuse(&program->options, error);
 	}
 
-	well = serve(program, handle, &unblocked);
+	well = serve(program, handle);
 	nfq_destroy_queue(program->queue);
 	nfq_close(handle);
 	log_end(program);

@@ -61,17 +61,18 @@ static void send_raw(unsigned short frag_off, unsigned int option_words, const v
 		err(1, "raw send");
 }
 
-static size_t udp_query(unsigned char *buffer)
+/* A UDP datagram with so much of the query. */
+static size_t udp_query(unsigned char *buffer, size_t payload)
 {
 	struct udphdr udp = {
 		.source = htons(40000),
 		.dest = server.sin_port,
-		.len = htons(sizeof(udp) + QUERY_BYTES),
+		.len = htons(sizeof(udp) + payload),
 	};
 
 	memcpy(buffer, &udp, sizeof(udp));
-	memcpy(buffer + sizeof(udp), query, QUERY_BYTES);
-	return sizeof(udp) + QUERY_BYTES;
+	memcpy(buffer + sizeof(udp), query, payload);
+	return sizeof(udp) + payload;
 }
 
 /* Its payload stays in the page cache's pages: the packet has only headers in its linear part. */
@@ -96,7 +97,7 @@ int main(int argc, char **argv)
 	server.sin_port = htons(53);
 	if (inet_pton(AF_INET, argv[2], &server.sin_addr) != 1)
 		errx(2, "'%s' is not an address", argv[2]);
-	length = udp_query(buffer);
+	length = udp_query(buffer, QUERY_BYTES);
 
 	if (!strcmp(argv[1], "first-fragment"))
 		send_raw(IP_MF, 0, buffer, 32);		/* a multiple of eight bytes */
@@ -105,8 +106,10 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "cut-header"))
 		send_raw(0, 0, buffer, 4);
 	else if (!strcmp(argv[1], "no-payload"))
-		send_raw(0, 0, buffer, 8);
+		send_raw(0, 0, buffer, udp_query(buffer, 0));
 	else if (!strcmp(argv[1], "one-byte"))
+		send_raw(0, 0, buffer, udp_query(buffer, 1));
+	else if (!strcmp(argv[1], "wrong-length"))
 		send_raw(0, 0, buffer, 9);
 	else if (!strcmp(argv[1], "options"))
 		send_raw(0, 3, buffer, length);

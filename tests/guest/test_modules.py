@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.evidence import hook
 from tests.guest.conftest import TestLab
 
 LANE = "lab-lane0"
@@ -43,6 +44,7 @@ def queued(packets: TestLab) -> Iterator[TestLab]:
         ("cut-header", None),
         ("no-payload", "tid -"),
         ("one-byte", "tid -"),
+        ("wrong-length", "tid -"),
         ("options", "tid 4660"),
         ("nonlinear", "tid 4660"),
     ],
@@ -124,6 +126,28 @@ def test_an_unknown_era_is_refused_with_its_name(running: TestLab) -> None:
     assert "nonsense" in kept
 
 
+def test_conntrack_stays_while_it_is_rewound(running: TestLab) -> None:
+    """Loaded again it would be of its own era, while the machine still called itself another."""
+    told = running.run("ssh", "old", "--", "/opt/lab/guest/network.sh down; rmmod nfnetlink_queue; rmmod nf_conntrack")
+    running.well("up", "old")
+
+    assert told.status != 0
+    assert "nf_conntrack is in use" in told.err
+
+
+def test_an_untracked_packet_is_logged_without_a_conntrack(queued: TestLab) -> None:
+    """As by a NOTRACK rule: the host reads the line as it reads any other."""
+    rule = "iptables -t raw {} OUTPUT -p udp --dport 53 -j NOTRACK"
+    queued.ask("today", f"{INSIDE} {rule.format('-A')}")
+    try:
+        queued.ask("today", f"{INSIDE} /tmp/packets options 10.10.10.53")
+        (packet,) = hook.parse(queued.ask("today", "dmesg"))
+    finally:
+        queued.ask("today", f"{INSIDE} {rule.format('-D')}")
+
+    assert packet.ct is None
+
+
 def test_a_missing_symbol_is_named_and_nothing_stays_loaded(running: TestLab) -> None:
     """Without nf_conntrack there is nothing to rewind: the message says what to load."""
     try:
@@ -196,6 +220,21 @@ def test_a_flood_is_survived(packets: TestLab) -> None:
     finally:
         packets.ask("today", f"{SCENARIO} end {LANE}")
     assert records(packets)[-1]["packets"] == 480
+
+
+def test_sigterm_is_heard_in_a_flood(packets: TestLab) -> None:
+    """However many packets there are, the program can be ended."""
+    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns")
+    send = f"{INSIDE} sh -c 'while :; do /tmp/packets options 10.10.10.53; done'"
+    try:
+        packets.ask(
+            "today",
+            f"program=$(cat /run/lab/{LANE}/verdict.pid); {send} >/dev/null 2>&1 & {send} >/dev/null 2>&1 & "
+            f"while [ $(grep -c packet {LOG}) -lt 50 ]; do sleep 0.1; done; kill $program; "
+            "for i in $(seq 200); do kill -0 $program 2>/dev/null || exit 0; sleep 0.1; done; exit 1",
+        )
+    finally:
+        packets.ask("today", f"{SCENARIO} end {LANE}")
 
 
 def test_a_full_disk_does_not_stop_verdicts(packets: TestLab) -> None:

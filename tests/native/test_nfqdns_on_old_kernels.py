@@ -11,13 +11,14 @@ from lab.home import PROVISION
 
 INTERFACES = Path(__file__).parent / "kernel_interfaces"
 HOOK_STATE = "struct nf_hook_state {"
-KERNELS = ["rhel-7.0", "rhel-7.8", "linux-4.4", "linux-4.14"]
+KERNELS = ["rhel-7.0", "rhel-7.8", "linux-4.4", "linux-4.14", "linux-4.15"]
 
 
 def type_check(kernel: str, *defines: str, source: Path = PROVISION / "nfqdns" / "nfqdns.c") -> str:
     """Compile without output and give what the compiler complains of."""
     include = [f"-I{INTERFACES / kernel}", f"-I{INTERFACES / 'common'}", f"-I{PROVISION / 'nfqdns'}"]
-    flags = ["-std=gnu11", "-fsyntax-only", "-Wall", "-Werror", "-Wno-unused-parameter", "-ffreestanding"]
+    # The language of kernels before 5.18, so that nothing newer slips in.
+    flags = ["-std=gnu89", "-fsyntax-only", "-Wall", "-Werror", "-Wdeclaration-after-statement", "-ffreestanding"]
     done = subprocess.run(["gcc", *flags, *include, *defines, source], capture_output=True, text=True, check=False)
     return done.stderr
 
@@ -51,6 +52,23 @@ def test_a_hook_registered_for_one_namespace_only_is_refused_before_4_3(tmp_path
     complaint = type_check("rhel-7.0", source=tmp_path / "nfqdns.c")
 
     assert "nf_register_net_hooks" in complaint
+
+
+def test_a_macro_that_rhel_7_0_lacks_is_noticed(tmp_path: Path) -> None:
+    """What the oldest kernel does not have must be given by compat.h, or the module does not build on it."""
+    compat = (PROVISION / "nfqdns" / "compat.h").read_text().replace("#define READ_ONCE", "#define SOMETHING_ELSE")
+    (tmp_path / "compat.h").write_text(compat)
+    (tmp_path / "nfqdns.c").write_text((PROVISION / "nfqdns" / "nfqdns.c").read_text())
+
+    assert "READ_ONCE" in type_check("rhel-7.0", source=tmp_path / "nfqdns.c")
+    assert type_check("rhel-7.8", *defines("rhel-7.8"), source=tmp_path / "nfqdns.c") == ""
+
+
+def test_the_hooks_line_does_not_print_pointers_as_such() -> None:
+    """Before 4.15, %p says "(null)" for the conntrack of an untracked packet, which the host could not read."""
+    source = (PROVISION / "nfqdns" / "nfqdns.c").read_text()
+
+    assert "skb %016lx ct %016lx" in source
 
 
 def test_the_makefile_looks_for_the_same_structure() -> None:
