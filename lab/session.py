@@ -10,10 +10,11 @@ from typing import Self
 
 from lab import provision
 from lab.catalogue.machine import Machine
+from lab.errors import Cancelled
 from lab.files import locked
 from lab.home import PROVISION, Home
 from lab.parallel import for_each
-from lab.provider.base import Provider
+from lab.provider.base import Provider, State
 from lab.provider.qemu import Qemu
 from lab.provision import Facts
 from lab.ssh import Shell
@@ -73,11 +74,19 @@ class Session:
 
         Raises:
             BrokenEnvironment: one could not be brought up; the others are.
+            Cancelled: the work was cancelled; those that were not running are off again.
         """
 
         def bring_up(machine: Machine) -> Facts:
-            self.provider(machine).up(machine)
-            return self.provisioned(machine)
+            provider = self.provider(machine)
+            was_running = provider.state(machine) is State.RUNNING
+            try:
+                provider.up(machine)
+                return self.provisioned(machine)
+            except Cancelled:
+                if not was_running:
+                    provider.switch_off(machine)
+                raise
 
         for provider in {type(provider): provider for provider in map(self.provider, machines)}.values():
             provider.prepare()

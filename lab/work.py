@@ -95,13 +95,14 @@ class Work:
         self.emit(Note(text, subject))
 
     @contextmanager
-    def step(self, title: str, subject: str | None = None) -> Iterator[None]:
-        """Report everything done inside as one step.
+    def step(self, title: str, subject: str | None = None, *, tidying: bool = False) -> Iterator[None]:
+        """Report everything done inside as one step; one that tidies up is done even when the work was cancelled.
 
         Raises:
             Cancelled: the work was cancelled before the step began.
         """
-        self.check()
+        if not tidying:
+            self.check()
         started = time.monotonic()
         self.emit(StepStarted(title, subject))
         outcome = "failed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn, TypeVar
@@ -12,6 +13,7 @@ import click
 
 from lab import log
 from lab.errors import BadInput, BrokenEnvironment, Cancelled, LabError
+from lab.files import write_whole
 from lab.home import Home
 from lab.result import Result
 from lab.session import Session
@@ -53,6 +55,10 @@ def carry_out(do: Callable[[Session], Result[object] | int], *, as_json: bool, q
             raise Cancelled("stopped as you asked") from None
         except OSError as error:
             raise BrokenEnvironment(f"the system refused: {error}") from error
+        except LabError:
+            raise
+        except Exception as error:
+            raise _fault(error, home) from error
     except LabError as error:
         terminal.error(error)
         sys.exit(error.exit_status)
@@ -60,6 +66,13 @@ def carry_out(do: Callable[[Session], Result[object] | int], *, as_json: bool, q
         sys.exit(done)
     terminal.result(done)
     sys.exit(done.exit_status)
+
+
+def _fault(error: Exception, home: Home) -> BrokenEnvironment:
+    """Keep the traceback of a fault of the lab's own out of the user's sight, and where it can be found."""
+    evidence = home.path / "fault.log"
+    write_whole(evidence, "".join(traceback.format_exception(error)))
+    return BrokenEnvironment(f"a fault in the lab itself: {error!r}", hint="please report it", evidence=evidence)
 
 
 def usage_error(error: click.UsageError) -> BadInput:

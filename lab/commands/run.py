@@ -53,21 +53,28 @@ def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence
     machines = find.machines(MACHINES, machine_names)
     scenarios = find.scenarios(SCENARIOS, scenario_names)
     with session.using(*machines):
-        facts = for_each(machines, session.provisioned, session.work)
-        kernels = [found.kernel for found in facts]
-        stored = session.store.begin(list(zip(machines, kernels, strict=True)), scenarios, trials)
-        try:
-            for_each(machines, lambda machine: _on(session, stored, machine, scenarios, trials), session.work)
-        except LabError as error:
-            kept = sum(
-                len(session.store.trials(stored, machine.name, scenario.name))
-                for machine in machines
-                for scenario in scenarios
-            )
-            if kept:
-                error.message += f" ({kept} finished trials are kept: lab compare --run {stored.id})"
-            raise
-        stored = session.store.finish(stored)
+        return run_on(session, machines, scenarios, trials)
+
+
+def run_on(
+    session: Session, machines: Sequence[Machine], scenarios: Sequence[Scenario], trials: int
+) -> Result[RunDone]:
+    """Do as `run`, on machines that the caller keeps from other commands."""
+    facts = for_each(machines, session.provisioned, session.work)
+    kernels = [found.kernel for found in facts]
+    stored = session.store.begin(list(zip(machines, kernels, strict=True)), scenarios, trials)
+    try:
+        for_each(machines, lambda machine: _on(session, stored, machine, scenarios, trials), session.work)
+    except LabError as error:
+        kept = sum(
+            len(session.store.trials(stored, machine.name, scenario.name))
+            for machine in machines
+            for scenario in scenarios
+        )
+        if kept:
+            error.message += f" ({kept} finished trials are kept: lab compare --run {stored.id})"
+        raise
+    stored = session.store.finish(stored)
     comparison = review.of_run(session.store, stored)
     status = AS_ASKED if comparison.as_expected else NOT_AS_EXPECTED
     return Result(RunDone(stored, session.store.path(stored), comparison), status)

@@ -35,6 +35,9 @@ class Provider(Protocol):
     def endpoint(self, machine: Machine) -> Endpoint:
         """Give the endpoint of a running machine."""
 
+    def switch_off(self, machine: Machine) -> None:
+        """Stop the machine at once, as by its power button; its disk stays."""
+
     def halt(self, machine: Machine) -> None:
         """Stop the machine; its disk stays."""
 

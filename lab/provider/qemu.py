@@ -133,17 +133,21 @@ class Qemu:
             ):
                 shell.run(["busybox", "reboot"], bound_s=HALT_BOUND_S)
                 self._work.wait_until(lambda: self._running(machine) is None, HALT_BOUND_S)
+            self.switch_off(machine)
+
+    def switch_off(self, machine: Machine) -> None:
+        """Stop the machine at once, as by its power button; its disk stays."""
+        started = self._running(machine)
+        if started is not None:
             process.stop(started.pid, started.marker)
 
     def destroy(self, machine: Machine) -> None:
         """Switch the machine off and remove all that is its own."""
-        started = self._running(machine)
         directory = self._home.machine(machine.name)
-        if started is None and not directory.exists():
+        if not directory.exists():
             return
-        with self._work.step("destroying", machine.name):
-            if started is not None:
-                process.stop(started.pid, started.marker)
+        with self._work.step("destroying", machine.name, tidying=True):
+            self.switch_off(machine)
             shutil.rmtree(directory, ignore_errors=True)
 
     def _image(self) -> image_build.Image:

@@ -79,6 +79,11 @@ class TestLab:
         """Give what a shell line prints in a machine; it must succeed."""
         return self.well("ssh", machine, "--", line).out
 
+    def steps(self) -> str:
+        """Give the log of everything that was done."""
+        log = self.home / "lab.log"
+        return log.read_text() if log.exists() else ""
+
     def guests(self) -> list[psutil.Process]:
         """Give the QEMU processes of this lab that are alive."""
         return [

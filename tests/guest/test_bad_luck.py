@@ -96,11 +96,26 @@ def test_ctrl_c_in_a_run_keeps_what_is_finished_and_leaves_the_guest_tidy(old: T
     assert old.well("run", "old", "-s", "baseline", "-n", "1").status == 0
 
 
-@pytest.mark.parametrize("moment", ["disk.qcow2", "started.json", "console.log"])
+def test_ctrl_c_in_the_demo_leaves_no_guest(fresh: TestLab) -> None:
+    """Machines that only the demo wanted go with it; its finished trials stay."""
+    process = fresh.start("demo", "--json")
+    wait_for(lambda: finished_trials(fresh), bound_s=120)
+    done = interrupt(process)
+
+    assert done.status == 130
+    assert fresh.guests() == []
+    assert not (fresh.home / "machines" / "old").exists()
+    assert finished_trials(fresh)
+
+
+@pytest.mark.parametrize("moment", ["disk.qcow2", "started.json", "console.log", "provisioning"])
 def test_ctrl_c_in_up_leaves_no_guest(fresh: TestLab, moment: str) -> None:
     """At whatever moment: before, while and after QEMU starts."""
     process = fresh.start("up", "old", "new")
-    wait_for((fresh.home / "machines" / "old" / moment).exists)
+    if moment == "provisioning":
+        wait_for(lambda: "booting" in (steps := fresh.steps()) and "setting up the test network" in steps)
+    else:
+        wait_for((fresh.home / "machines" / "old" / moment).exists)
     done = interrupt(process)
 
     assert done.status == 130

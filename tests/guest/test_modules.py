@@ -16,6 +16,7 @@ INSIDE = f"ip netns exec {LANE}"
 MODULES = "/opt/lab/build/$(uname -r)"
 SCENARIO = "/opt/lab/guest/scenario.sh"
 LOG = f"/run/lab/{LANE}/verdict.jsonl"
+LOGGED = f"grep -c '\"packet\"' {LOG}"
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ def test_an_untracked_packet_is_logged_without_a_conntrack(queued: TestLab) -> N
         queued.ask("today", f"{INSIDE} /tmp/packets options 10.10.10.53")
         (packet,) = hook.parse(queued.ask("today", "dmesg"))
     finally:
-        queued.ask("today", f"{INSIDE} {rule.format('-D')}")
+        queued.ask("today", f"{INSIDE} {rule.format('-D')}; rmmod xt_CT")
 
     assert packet.ct is None
 
@@ -172,7 +173,7 @@ def test_packets_are_held_until_enough_wait_or_the_time_is_over(packets: TestLab
     packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=2 hold_ms=700")
     try:
         send = f"{INSIDE} /tmp/packets options 10.10.10.53"
-        packets.ask("today", f"{send}; {send}; {send}; while [ $(grep -c packet {LOG}) -lt 3 ]; do sleep 0.1; done")
+        packets.ask("today", f"{send}; {send}; {send}; while [ $({LOGGED}) -lt 3 ]; do sleep 0.1; done")
         held = [(float(str(r["queued_s"])), float(str(r["released_s"]))) for r in records(packets) if "type" in r]
     finally:
         packets.ask("today", f"{SCENARIO} end {LANE}")
@@ -216,7 +217,7 @@ def test_a_flood_is_survived(packets: TestLab) -> None:
         flood = "for i in $(seq 12); do for j in $(seq 40); do "
         flood += f"{INSIDE} /tmp/packets options 10.10.10.53 & done; wait; done"
         packets.ask("today", f"kill -STOP {program}; {flood}; kill -CONT {program}")
-        packets.ask("today", f"while [ $(grep -c packet {LOG}) -lt 480 ]; do sleep 0.2; done; kill -0 {program}")
+        packets.ask("today", f"while [ $({LOGGED}) -lt 480 ]; do sleep 0.2; done; kill -0 {program}")
     finally:
         packets.ask("today", f"{SCENARIO} end {LANE}")
     assert records(packets)[-1]["packets"] == 480
@@ -230,7 +231,7 @@ def test_sigterm_is_heard_in_a_flood(packets: TestLab) -> None:
         packets.ask(
             "today",
             f"program=$(cat /run/lab/{LANE}/verdict.pid); {send} >/dev/null 2>&1 & {send} >/dev/null 2>&1 & "
-            f"while [ $(grep -c packet {LOG}) -lt 50 ]; do sleep 0.1; done; kill $program; "
+            f"while [ $({LOGGED}) -lt 50 ]; do sleep 0.1; done; kill $program; "
             "for i in $(seq 200); do kill -0 $program 2>/dev/null || exit 0; sleep 0.1; done; exit 1",
         )
     finally:
