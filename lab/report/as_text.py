@@ -25,35 +25,46 @@ def render(data: object) -> RenderableType:
 
 @render.register
 def _(data: Comparison) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("scenario", "machine"):
-        table.add_column(name, overflow="fold")
+    table = _table()
+    table.add_column("scenario", overflow="fold")
+    table.add_column("machine", no_wrap=True)
     for name in ("trials", "armed", "stalled", "median", "worst"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("outcome", overflow="fold")
     previous = None
     for cell in data.cells:
         if previous not in (None, cell.scenario):
             table.add_row()
-        table.add_row(*_row(cell, shown=cell.scenario if cell.scenario != previous else ""))
+        scenario = cell.scenario if cell.scenario != previous else ""
+        machine = _called(cell.machine, replica=data.machines[cell.machine].replica)
+        table.add_row(scenario, machine, *_figures(cell))
         previous = cell.scenario
     machines = [_machine(name, machine) for name, machine in data.machines.items()]
     sentences = [_sentence(name, data.cells) for name in data.machines]
     return Group("", table, "", *machines, "", *sentences)
 
 
-def _row(cell: Cell, shown: str) -> Iterable[RenderableType]:
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+
+
+def _called(name: str, *, replica: bool) -> str:
+    """A replica never passes for the real thing, in no table."""
+    return f"{name} (replica)" if replica else name
+
+
+def _figures(cell: Cell) -> Iterable[RenderableType]:
     outcome = Text(cell.verdict.value, style=_style(cell.verdict.value))
-    if not cell.as_expected:
-        failed = f", {cell.failed} failed" if cell.failed else ""
-        outcome.append(f", expected {cell.expected}{failed}", style="bold red")
+    if cell.failed:
+        outcome.append(f", {cell.failed} of {cell.trials} failed", style=_style("failed"))
+    if cell.expected and cell.verdict.value != cell.expected.value:
+        outcome.append(f", expected {cell.expected}", style="bold red")
     stalled = Text(str(cell.stalled), style=_style("stalled") if cell.stalled else "")
-    armed = str(cell.armed)
-    return shown, cell.machine, str(cell.trials), armed, stalled, seconds(cell.median_s), seconds(cell.max_s), outcome
+    return str(cell.trials), str(cell.armed), stalled, seconds(cell.median_s), seconds(cell.max_s), outcome
 
 
 def _machine(name: str, machine: RanOn) -> Text:
-    kind = "replica, its kernel rewound to" if machine.replica else "not rewound,"
+    kind = "a replica, rewound to" if machine.replica else "untouched,"
     return Text(f"{name}: kernel {machine.kernel}, {kind} era {machine.era}", style="dim")
 
 
@@ -72,12 +83,14 @@ def _(data: RunDone) -> RenderableType:
 
 @render.register
 def _(data: Statuses) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("machine", "state", "era", "kernel", "address", "about"):
-        table.add_column(name, overflow="fold")
+    table = _table()
+    for name in ("machine", "state", "era", "kernel", "address"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("about", overflow="fold")
     for machine in data.machines:
-        era = f"{machine.era} (replica)" if machine.replica else machine.era
-        table.add_row(machine.name, _state(machine), era, machine.kernel or "-", machine.address or "-", machine.title)
+        name = _called(machine.name, replica=machine.replica)
+        kernel, address = machine.kernel or "-", machine.address or "-"
+        table.add_row(name, _state(machine), machine.era, kernel, address, machine.title)
     problems = [Text(machine.problem, style="red") for machine in data.machines if machine.problem]
     return Group(table, *problems)
 
@@ -92,7 +105,8 @@ def _state(machine: MachineStatus) -> Text:
 
 @render.register
 def _(data: Diagnosis) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table = _table()
+    table.show_header = False
     for _column in range(3):
         table.add_column(overflow="fold")
     for check in data.checks:
