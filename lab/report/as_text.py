@@ -26,18 +26,16 @@ def render(data: object) -> RenderableType:
 @render.register
 def _(data: Comparison) -> RenderableType:
     table = _table()
-    table.add_column("scenario", overflow="fold")
-    table.add_column("machine", no_wrap=True)
+    table.add_column("scenario, machine", overflow="fold")
     for name in ("trials", "armed", "stalled", "median", "worst"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("outcome", overflow="fold")
     previous = None
     for cell in data.cells:
-        if previous not in (None, cell.scenario):
-            table.add_row()
-        scenario = cell.scenario if cell.scenario != previous else ""
+        if cell.scenario != previous:
+            table.add_row(Text(cell.scenario, style="bold"))
         machine = _called(cell.machine, replica=data.machines[cell.machine].replica)
-        table.add_row(scenario, machine, *_figures(cell))
+        table.add_row(f"  {machine}", *_figures(cell))
         previous = cell.scenario
     machines = [_machine(name, machine) for name, machine in data.machines.items()]
     sentences = [_sentence(name, data.cells) for name in data.machines]
