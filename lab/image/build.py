@@ -114,7 +114,7 @@ def _build(recipe: Recipe, cache: Path, scratch: Path, work: Work) -> None:
         # Only root can give files away; fakeroot remembers who owns them for mke2fs.
         faked = [] if os.geteuid() == 0 else [process.require("fakeroot", "fakeroot"), "--"]
         unpack_and_make = (
-            'tar -xf root.tar -C tree --exclude="./dev/*" && '
+            'tar -xf root.tar -C tree && '
             f"mke2fs -q -F -t ext4 -J size=8 -L lab -d tree disk.img {DISK_MB}M"
         )
         process.require("mke2fs", "e2fsprogs")
@@ -158,6 +158,7 @@ def _ensure_base(recipe: Recipe, cache: Path, log: Path, work: Work) -> Path:
                 [
                     process.require("mmdebstrap", "mmdebstrap"),
                     "--variant=minbase",
+                    "--skip=output/dev",  # an ordinary user cannot put devices back
                     f"--include={','.join(recipe.packages)}",
                     *leave_out,
                     SUITE,
@@ -191,8 +192,9 @@ def _install(recipe: Recipe, base: Path, target: Path, log: Path, work: Work) ->
         [
             process.require("mmdebstrap", "mmdebstrap"),
             "--variant=custom",
-            "--skip=update,setup,cleanup",
+            "--skip=update,output/dev",
             f"--setup-hook=tar-in {base} /",
+            '--setup-hook=mkdir -p "$1/dev"',  # where the builder shows its own devices while it works
             f"--customize-hook=sync-in {stage} /",
             '--customize-hook=ln -sf /bin/busybox "$1/sbin/init"',
             f"--customize-hook=chroot \"$1\" sh -eu -c '{build_all}'",
