@@ -114,8 +114,7 @@ def _build(recipe: Recipe, cache: Path, scratch: Path, work: Work) -> None:
         # Only root can give files away; fakeroot remembers who owns them for mke2fs.
         faked = [] if os.geteuid() == 0 else [process.require("fakeroot", "fakeroot"), "--"]
         unpack_and_make = (
-            'tar -xf root.tar -C tree && '
-            f"mke2fs -q -F -t ext4 -J size=8 -L lab -d tree disk.img {DISK_MB}M"
+            f"tar -xf root.tar -C tree && mke2fs -q -F -t ext4 -J size=8 -L lab -d tree disk.img {DISK_MB}M"
         )
         process.require("mke2fs", "e2fsprogs")
         process.run(
