@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,7 @@ def test_a_crash_while_a_trial_is_stored_leaves_it_whole_or_not_there(tmp_path: 
         assert process.stdout is not None
         for _ in range(moment + 1):
             process.stdout.readline()
+        time.sleep(moment / 1000)  # so that each kill finds the next trial at another point
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         store = RunStore(runs)
