@@ -135,19 +135,22 @@ def is_running(pid: int, argument: str) -> bool:
 
 
 def stop(pid: int, argument: str) -> None:
-    """End a process that `start` began, here or in an earlier command: SIGTERM, then SIGKILL; nothing if it is gone."""
-    if is_running(pid, argument):
-        with contextlib.suppress(psutil.NoSuchProcess):
+    """End a process that `start` began, here or in an earlier command: SIGTERM, then SIGKILL; nothing if it is gone.
+
+    Raises:
+        BrokenEnvironment: not even SIGKILL ended it, as when it hangs in the kernel.
+    """
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        if not is_running(pid, argument):
+            break
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
             process = psutil.Process(pid)
-            process.terminate()
-            try:
-                process.wait(STOP_BOUND_S)
-            except psutil.TimeoutExpired:
-                process.kill()
-                process.wait(STOP_BOUND_S)
-    child = _started.pop(pid, None)
-    if child is not None:
-        child.wait(STOP_BOUND_S)
+            process.send_signal(sign)
+            process.wait(STOP_BOUND_S)
+    else:
+        if is_running(pid, argument):
+            raise BrokenEnvironment(f"process {pid} cannot be ended: it hangs in the kernel")
+    _started.pop(pid, None)
 
 
 def last_lines(log: Path, count: int = 5) -> str | None:

@@ -102,7 +102,7 @@ def ssh(machine: str, command: Sequence[str]) -> None:
 @click.option("--trials", "-n", type=TRIALS, default=5, show_default=True, help="Trials of each, on each machine.")
 @common
 def run(machines: Sequence[str], scenarios: Sequence[str], trials: int, *, as_json: bool, quiet: bool) -> None:
-    """Make trials of scenarios on running machines, store and judge them.
+    """Make trials of scenarios on running machines (all that run by default), store and judge them.
 
     \b
     Examples:

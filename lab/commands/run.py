@@ -11,10 +11,11 @@ from lab.catalogue import find
 from lab.catalogue.machine import Machine
 from lab.catalogue.scenario import Scenario
 from lab.comparison import Comparison
-from lab.errors import LabError
+from lab.errors import BrokenEnvironment, LabError
 from lab.evidence import trial
 from lab.home import MACHINES, SCENARIOS
 from lab.parallel import for_each
+from lab.provider.base import State
 from lab.result import AS_ASKED, NOT_AS_EXPECTED, Result
 from lab.session import Session
 from lab.store import Run
@@ -41,7 +42,7 @@ def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence
 
     Args:
         session: The lab in use.
-        machine_names: Running machines.
+        machine_names: Running machines; all that run for none.
         scenario_names: All scenarios for none.
         trials: How many of each scenario on each machine.
 
@@ -52,6 +53,10 @@ def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence
     """
     machines = find.machines(MACHINES, machine_names)
     scenarios = find.scenarios(SCENARIOS, scenario_names)
+    if not machine_names:
+        machines = [machine for machine in machines if session.provider(machine).state(machine) is State.RUNNING]
+    if not machines:
+        raise BrokenEnvironment("no machine is running", hint="bring some up: lab up old new")
     with session.using(*machines):
         return run_on(session, machines, scenarios, trials)
 

@@ -177,7 +177,17 @@ class Qemu:
             require_space(directory, DISK_GROWTH_MB)
             unfinished = directory / "disk.unfinished"
             process.run(
-                ["qemu-img", "create", "-f", "qcow2", "-F", "raw", "-b", image.disk, unfinished],
+                [
+                    process.require("qemu-img", "qemu-utils"),
+                    "create",
+                    "-f",
+                    "qcow2",
+                    "-F",
+                    "raw",
+                    "-b",
+                    image.disk,
+                    unfinished,
+                ],
                 work=self._work,
                 log=directory / "qemu-img.log",
                 bound_s=60,

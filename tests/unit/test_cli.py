@@ -71,6 +71,15 @@ def test_a_machine_that_is_not_up_is_exit_status_3_with_the_next_step(tmp_path: 
     assert "lab up old" in done.stderr
 
 
+def test_a_run_without_any_machine_is_told_how_to_get_one(tmp_path: Path) -> None:
+    """No names mean all machines that run."""
+    done = lab(tmp_path, "run")
+
+    assert done.returncode == 3
+    assert "no machine is running" in done.stderr
+    assert "lab up old new" in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["up", "ssh", "run", "compare"])
 def test_help_shows_examples(tmp_path: Path, verb: str) -> None:
     """An example says more than a list of options."""
