@@ -20,11 +20,12 @@ COMMAND_BOUND_S = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this directory needs guests; the marker need not stand at each test."""
+    """Everything in this directory needs guests, and comes after what is quick."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker("guest")
+    items.sort(key=lambda item: item.path.is_relative_to(here))
 
 
 @dataclass
@@ -47,13 +48,14 @@ class TestLab:
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     __test__ = False
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a lab command."""
         environment = {**os.environ, "LAB_HOME": str(self.home), "COLUMNS": "120", **self.environment}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "lab", *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -62,6 +64,15 @@ class TestLab:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
+
+    def stop_all(self) -> None:
+        """End every command that a failed test left running, or it would keep its machines from being destroyed."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def run(self, *arguments: str) -> Done:
         """Run a lab command to its end, whatever its exit status."""
@@ -115,6 +126,7 @@ def _lab(home: Path) -> Iterator[TestLab]:
     try:
         yield lab
     finally:
+        lab.stop_all()
         lab.run("destroy", "--quiet")
         assert lab.guests() == []
 
