@@ -33,7 +33,7 @@ def build(  # noqa: PLR0913  what goes in, each by name
         BrokenEnvironment: the packing failed, or a module's compression is unknown.
     """
     tree = target.with_suffix(".tree")
-    for directory in ("bin", "dev", "modules", "root"):
+    for directory in ("bin", "dev", "modules", "newroot"):
         (tree / directory).mkdir(parents=True)
     shutil.copy(busybox, tree / "bin" / "busybox")
     shutil.copy(init, tree / "init")

@@ -100,19 +100,19 @@ def test_a_halted_machine_keeps_its_disk_and_a_destroyed_one_nothing(fresh: Test
     cache = json.loads(fresh.well("doctor", "--json").out)
     assert cache["checks"]
     fresh.well("up", "old")
-    fresh.ask("old", "echo kept >/root/note && sync")
+    fresh.ask("old", "echo kept >/var/tmp/note && sync")
 
     halted = fresh.well("halt", "old", "--json").json
     assert halted["machines"]["old"]["state"] == "halted"
     assert fresh.guests() == []
 
     fresh.well("up", "old")
-    assert fresh.ask("old", "cat /root/note") == "kept\n"
+    assert fresh.ask("old", "cat /var/tmp/note") == "kept\n"
 
     fresh.well("destroy", "old")
     assert not (fresh.home / "machines" / "old").exists()
     fresh.well("up", "old")
-    assert fresh.run("ssh", "old", "--", "cat /root/note").status == 1
+    assert fresh.run("ssh", "old", "--", "cat /var/tmp/note").status == 1
 
 
 def test_a_machine_can_boot_the_newer_kernel(fresh: TestLab, tmp_path: Path) -> None:
