@@ -170,7 +170,7 @@ def records(lab: TestLab) -> list[dict[str, object]]:
 
 def test_packets_are_held_until_enough_wait_or_the_time_is_over(packets: TestLab) -> None:
     """That is what arms the race; and a packet that stays alone is let go all the same."""
-    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=2 hold_ms=700")
+    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=2 hold_ms=2000")
     try:
         send = f"{INSIDE} /tmp/packets options 10.10.10.53"
         packets.ask("today", f"{send}; {send}; {send}; while [ $({LOGGED}) -lt 3 ]; do sleep 0.1; done")
@@ -180,8 +180,8 @@ def test_packets_are_held_until_enough_wait_or_the_time_is_over(packets: TestLab
 
     (first_in, first_out), (second_in, second_out), (third_in, third_out) = held
     assert second_in <= first_out <= second_out  # the first left when the second had come
-    assert first_out - first_in < 0.7
-    assert third_out - third_in >= 0.7
+    assert first_out - first_in < 2
+    assert third_out - third_in >= 2
 
 
 def test_sigterm_lets_go_of_everything_that_waits(packets: TestLab) -> None:
