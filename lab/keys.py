@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_ssh_private_key,
+    load_pem_private_key,
 )
 
 from lab.errors import BrokenEnvironment
@@ -34,18 +34,26 @@ class KeyPair:
 def ensure(private: Path) -> KeyPair:
     """Give the key pair at a path, made when it is not there; any number may ask for it at once.
 
-    ECDSA on P-256: the one kind that OpenSSH from 5.7 to today and paramiko both take.
+    ECDSA on P-256: the one kind that OpenSSH from 5.7 to today and paramiko both take. In OpenSSL's own PEM form, with
+    the public half beside it, since Vagrant's net-ssh (7.0) can neither sign with one in OpenSSH's form nor tell the
+    public half by itself.
 
     Raises:
         BrokenEnvironment: there is a file, but no such key in it or others may read it.
     """
     if not private.exists():
         new = ec.generate_private_key(ec.SECP256R1())
-        write_once(private, new.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), mode=0o600)
+        write_once(
+            private, new.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()), mode=0o600
+        )
     if private.stat().st_mode & 0o077:
         raise BrokenEnvironment(f"{private} can be read by others", hint=f"chmod 600 {private}")
     try:
-        key = load_ssh_private_key(private.read_bytes(), password=None)
+        key = load_pem_private_key(private.read_bytes(), password=None)
     except ValueError as error:
         raise BrokenEnvironment(f"{private} holds no key: {error}", hint="remove it: a new one is made") from error
-    return KeyPair(private, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode())
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise BrokenEnvironment(f"{private} holds no ECDSA key", hint="remove it: a new one is made")
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    write_once(private.with_suffix(".pub"), public + "\n")
+    return KeyPair(private, public)

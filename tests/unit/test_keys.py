@@ -17,7 +17,8 @@ def test_all_who_ask_at_once_get_the_same_key(tmp_path: Path) -> None:
         pairs = list(pool.map(keys.ensure, [tmp_path / "keys" / "login"] * 8))
 
     assert len({pair.public for pair in pairs}) == 1
-    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["login"]
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["login", "login.pub"]
+    assert (tmp_path / "keys" / "login.pub").read_text() == pairs[0].public + "\n"
 
 
 def test_a_private_key_is_for_its_owner_only(tmp_path: Path) -> None:
