@@ -1,9 +1,9 @@
 # What people type. Everything here installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick lint bench clean
+.PHONY: help setup setup-tests demo test test-quick lint bench clean
 
 SCRIPTS := provision/host/bootstrap.sh provision/image/initramfs-init provision/image/rootfs/etc/lab-boot \
-	$(wildcard provision/guest/*.sh) .ci/run
+	$(wildcard provision/image/rootfs/usr/sbin/* provision/guest/*.sh provision/vagrant/*.sh) .ci/run
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -11,13 +11,16 @@ help: ## show this
 setup: ## install packages and the virtual environment
 	@provision/host/bootstrap.sh
 
+setup-tests:
+	@provision/host/bootstrap.sh --tests
+
 demo: setup ## show the five-second stall on old and none on new
 	@.venv/bin/lab demo
 
-test: setup lint ## run every test, real guests included
+test: setup-tests lint ## run every test, real guests included
 	@.venv/bin/pytest
 
-test-quick: setup ## run the tests that need no guest
+test-quick: setup-tests ## run the tests that need no guest
 	@.venv/bin/pytest -m 'not guest'
 
 lint: setup ## check style, types, layers and scripts

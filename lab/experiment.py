@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from lab.catalogue.scenario import Scenario
 from lab.errors import BrokenEnvironment, LabError
-from lab.provision import REMOTE
+from lab.provision.facts import REMOTE
 from lab.ssh import Shell
 
 LANE = "lab-lane0"
@@ -16,13 +16,19 @@ LANE = "lab-lane0"
 TRIAL_SLACK_S = 30.0
 """What a trial may take beyond its client's own bound, on a machine under load, before it counts as hung."""
 
+BEGIN_BOUND_S = 60.0
+"""For the verdict program and the hook: less than a second on an idle machine."""
+
+TRACER_BOUND_S = 300.0
+"""For systemtap, which compiles a kernel module first."""
+
 END_BOUND_S = 10.0
 """For tidying up a machine in which something went wrong already."""
 
 
-def settings(scenario: Scenario) -> list[str]:
+def settings(scenario: Scenario, *, stap: bool) -> list[str]:
     """Give a scenario's steps as the settings of provision/guest/scenario.sh."""
-    given = []
+    given = ["trace=stap"] if stap else []
     if scenario.resolver_options:
         given.append(f"resolver={' '.join(scenario.resolver_options)}")
     if scenario.queue:
@@ -36,14 +42,21 @@ def settings(scenario: Scenario) -> list[str]:
 
 
 @contextmanager
-def prepared(shell: Shell, scenario: Scenario) -> Iterator[None]:
+def prepared(shell: Shell, scenario: Scenario, *, stap: bool = False) -> Iterator[None]:
     """Prepare the lane for a scenario's trials, and put it back whatever happens.
+
+    Args:
+        shell: A connection to the machine.
+        scenario: The scenario.
+        stap: Whether systemtap traces each trial.
 
     Raises:
         BrokenEnvironment: the guest could not do it.
     """
     script = f"{REMOTE}/guest/scenario.sh"
-    shell.ask([script, "begin", LANE, *settings(scenario)])
+    shell.ask(
+        [script, "begin", LANE, *settings(scenario, stap=stap)], bound_s=TRACER_BOUND_S if stap else BEGIN_BOUND_S
+    )
     try:
         yield
     except BaseException:

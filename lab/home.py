@@ -23,19 +23,25 @@ class Home:
     Attributes:
         path: Machines, keys, runs and the log of this lab.
         cache: Guest images, shared by all labs of a user.
+        config: The user's config file; it need not exist.
     """
 
     path: Path
     cache: Path
+    config: Path
 
     @classmethod
     def from_environment(cls) -> Home:
-        """Give LAB_HOME (default: `.lab` in the checkout) and LAB_CACHE (default: the user's cache directory)."""
+        """Give LAB_HOME (by default `.lab` in the checkout), LAB_CACHE and LAB_CONFIG (by default the user's own)."""
         home = os.environ.get("LAB_HOME")
         cache = os.environ.get("LAB_CACHE")
+        config = os.environ.get("LAB_CONFIG")
         return cls(
             path=Path(home).absolute() if home else PROJECT / ".lab",
             cache=Path(cache).absolute() if cache else Path(platformdirs.user_cache_dir("five-second-lab")),
+            config=Path(config).absolute()
+            if config
+            else Path(platformdirs.user_config_dir("five-second-lab")) / "config.toml",
         )
 
     @property
@@ -51,6 +57,10 @@ class Home:
     def machine(self, name: str) -> Path:
         """One machine's disk, console and state."""
         return self.path / "machines" / name
+
+    def choice(self, name: str) -> Path:
+        """How a machine is brought up."""
+        return self.machine(name) / "choice.json"
 
     def machine_lock(self, name: str) -> Path:
         """Held by the command that is using the machine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,9 @@ from lab.work import Work
 
 _started: dict[int, subprocess.Popen[bytes]] = {}
 """Programs this process has started. Of these it knows without looking; a new program's arguments are not there yet."""
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+"""What programs write for a terminal's sake; what stands before a carriage return is for its eyes only, too."""
 
 STOP_BOUND_S = 5.0
 """How long a program may take to end after SIGTERM before it is killed."""
@@ -48,6 +52,7 @@ def run(  # noqa: PLR0913  the arguments are those of a program's run, all by na
     bound_s: float,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    tidy_s: float = 0.0,
 ) -> None:
     """Run a program to its end in a process group of its own, its output appended to `log`.
 
@@ -58,6 +63,7 @@ def run(  # noqa: PLR0913  the arguments are those of a program's run, all by na
         bound_s: How long the program may take, in seconds.
         cwd: Where it runs.
         env: Variables to add to the environment.
+        tidy_s: How long it is given to tidy up after itself on SIGINT, before it is ended as any other program.
 
     Raises:
         BrokenEnvironment: it could not start, failed, or took longer than the bound.
@@ -71,7 +77,7 @@ def run(  # noqa: PLR0913  the arguments are those of a program's run, all by na
             status = work.wait_until(lambda: _ended(process), bound_s)
         finally:
             if process.poll() is None:
-                _end_group(process)
+                _end_group(process, tidy_s)
     if status is None:
         raise BrokenEnvironment(f"{name} did not end within {bound_s:.0f} s", hint=last_lines(log), evidence=log)
     if process.returncode != 0:
@@ -80,8 +86,20 @@ def run(  # noqa: PLR0913  the arguments are those of a program's run, all by na
         )
 
 
-def output_of(argv: Sequence[str | Path], *, bound_s: float = 10.0) -> str:
+def output_of(
+    argv: Sequence[str | Path],
+    *,
+    bound_s: float = 10.0,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
     """Give what a short program prints.
+
+    Args:
+        argv: The program and its arguments; never passed through a shell.
+        bound_s: How long it may take, in seconds.
+        cwd: Where it runs.
+        env: Variables to add to the environment.
 
     Raises:
         BrokenEnvironment: it could not start, failed, or took longer than `bound_s`.
@@ -89,7 +107,14 @@ def output_of(argv: Sequence[str | Path], *, bound_s: float = 10.0) -> str:
     name = Path(argv[0]).name
     try:
         done = subprocess.run(  # noqa: S603  argv, no shell
-            [str(part) for part in argv], capture_output=True, text=True, timeout=bound_s, check=False
+            [str(part) for part in argv],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=bound_s,
+            check=False,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrokenEnvironment(f"{name} could not be run: {error}") from error
@@ -159,7 +184,7 @@ def last_lines(log: Path, count: int = 5) -> str | None:
         lines = log.read_text(errors="replace").split("\n")
     except OSError:
         return None
-    told = [line.strip() for line in lines if line.strip()][-count:]
+    told = [plain for line in lines if (plain := _ESCAPES.sub("", line.rstrip("\r").rsplit("\r")[-1]).strip())][-count:]
     return "it said: " + " | ".join(told) if told else None
 
 
@@ -184,10 +209,11 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is not None
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
+def _end_group(process: subprocess.Popen[bytes], tidy_s: float) -> None:
+    steps = [(signal.SIGINT, tidy_s)] if tidy_s else []
+    for sign, bound_s in [*steps, (signal.SIGTERM, STOP_BOUND_S), (signal.SIGKILL, STOP_BOUND_S)]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_BOUND_S)
+            process.wait(bound_s)
             return

@@ -50,12 +50,19 @@ def _compare(
 
 
 def _holders(store: RunStore, runs: Sequence[Run]) -> dict[tuple[str, str], Run]:
-    """Give for each scenario and machine the first of these runs that has trials of them."""
+    """Give for each scenario and machine the first of these runs that has trials of them.
+
+    A machine that has become another since, such as CentOS after a replica, begins anew: the two are never mixed.
+    """
     holders: dict[tuple[str, str], Run] = {}
+    newest: dict[str, RanOn] = {}
     for run in runs:
         for scenario in run.scenarios:
-            for machine in run.machines:
-                if (scenario, machine) not in holders and store.trials(run, machine, scenario):
+            for machine, ran_on in run.machines.items():
+                if (scenario, machine) in holders or not store.trials(run, machine, scenario):
+                    continue
+                known = newest.setdefault(machine, ran_on)
+                if (known.kernel, known.era, known.replica) == (ran_on.kernel, ran_on.era, ran_on.replica):
                     holders[scenario, machine] = run
     return holders
 

@@ -8,15 +8,20 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
-from lab import provision
-from lab.catalogue.machine import Machine
-from lab.errors import Cancelled
+from lab.catalogue.machine import Definition, Machine
+from lab.errors import BadInput, Cancelled
 from lab.files import locked
 from lab.home import PROVISION, Home
 from lab.parallel import for_each
+from lab.preference import Preference
+from lab.provider import choice as choices
 from lab.provider.base import Provider, State
+from lab.provider.choice import Choice
+from lab.provider.host import Host
 from lab.provider.qemu import Qemu
-from lab.provision import Facts
+from lab.provider.vagrant import Vagrant
+from lab.provision.ensure import ensure
+from lab.provision.facts import Facts
 from lab.ssh import Shell
 from lab.store import RunStore
 from lab.work import Work
@@ -34,16 +39,72 @@ class Session:
         self.home = home
         self.work = work
         self.store = RunStore(home.runs)
+        self._host = Host(home, work)
+        self._choices: dict[str, Choice] = {}
         self._shells: dict[str, Shell] = {}
         self._lock = threading.Lock()
 
+    def as_they_are(self, definitions: Sequence[Definition]) -> list[Machine]:
+        """Give machines on the systems they have; those that are not there, as nobody chose anything.
+
+        Raises:
+            BadInput: the file of one has changed, and does not have that system any more.
+        """
+        return [self._as_it_is(definition) for definition in definitions]
+
+    def chosen(self, definitions: Sequence[Definition], preference: Preference) -> list[Machine]:
+        """Give machines on the systems they have; for those that are not there, choose system and provider, and say so.
+
+        Raises:
+            BadInput: what is preferred does not go with a machine, or it is there in another way.
+            BrokenEnvironment: what is preferred cannot be had here.
+        """
+        return [self._choose(definition, preference) for definition in definitions]
+
+    def choice(self, machine: Machine) -> Choice:
+        """Give how a machine is brought up."""
+        return self._choices[machine.name]
+
     def provider(self, machine: Machine) -> Provider:
         """Give the provider that brings this machine up."""
-        del machine  # every machine has the same one so far
-        return Qemu(self.home, self.work)
+        return self._provider(self.choice(machine))
+
+    def vagrant(self, machine: Machine) -> Vagrant | None:
+        """Give the Vagrant provider, where it is the machine's."""
+        provider = self.provider(machine)
+        return provider if isinstance(provider, Vagrant) else None
+
+    def _provider(self, choice: Choice) -> Provider:
+        hypervisor = choice.hypervisor
+        if hypervisor is None:
+            return Qemu(self.home, self.work)
+        return Vagrant(self.home, self.work, hypervisor, lambda: self._host.accelerates(hypervisor))
+
+    def _as_it_is(self, definition: Definition) -> Machine:
+        choice = choices.stored(self.home.choice(definition.name)) or choices.unchosen(definition)
+        self._choices[definition.name] = choice
+        return choices.applied(definition, choice)
+
+    def _choose(self, definition: Definition, preference: Preference) -> Machine:
+        machine = self._as_it_is(definition)
+        is_there = self.home.machine(definition.name).exists()
+        if is_there and self.provider(machine).state(machine) is not State.ABSENT:
+            choice = self.choice(machine)
+            if not choices.satisfies(choice, preference):
+                raise BadInput(
+                    f"{machine.name} is there already, by {choice.in_words}: {machine.title}",
+                    hint=f"to have it another way, destroy it first: lab destroy {machine.name}",
+                )
+            return machine
+        choice = choices.decide(definition, preference, self._host)
+        self._choices[definition.name] = choice
+        machine = choices.applied(definition, choice)
+        kind = ", a replica" if machine.replica else ""
+        self.work.note(f"{machine.title}{kind}, by {choice.in_words}: {choice.reason}", machine.name)
+        return machine
 
     @contextmanager
-    def using(self, *machines: Machine) -> Iterator[None]:
+    def using(self, *machines: Machine | Definition) -> Iterator[None]:
         """Keep other commands from these machines.
 
         Raises:
@@ -69,8 +130,12 @@ class Session:
         with self._lock:
             return self._shells.setdefault(machine.name, shell)
 
-    def bring_up(self, machines: Sequence[Machine]) -> list[Facts]:
+    def bring_up(self, machines: Sequence[Machine], *, stap: bool = False) -> list[Facts]:
         """Bring machines, all at once, from wherever they are to where trials can run.
+
+        Args:
+            machines: The machines, as they are or as they were chosen.
+            stap: Whether they shall be able to trace with systemtap.
 
         Raises:
             BrokenEnvironment: one could not be brought up; the others are.
@@ -81,24 +146,38 @@ class Session:
             provider = self.provider(machine)
             was_running = provider.state(machine) is State.RUNNING
             try:
+                self._settle(machine)
                 provider.up(machine)
-                return self.provisioned(machine)
+                return self.provisioned(machine, stap=stap)
             except Cancelled:
                 if not was_running:
                     provider.switch_off(machine)
                 raise
 
-        for provider in {type(provider): provider for provider in map(self.provider, machines)}.values():
-            provider.prepare()
+        for choice in {self.choice(machine).in_words: self.choice(machine) for machine in machines}.values():
+            theirs = [machine for machine in machines if self.choice(machine).in_words == choice.in_words]
+            self._provider(choice).prepare(theirs)
         return for_each(machines, bring_up, self.work)
 
-    def provisioned(self, machine: Machine) -> Facts:
+    def _settle(self, machine: Machine) -> None:
+        """Remember how the machine is brought up, and remove what another way may have left half made."""
+        path, choice = self.home.choice(machine.name), self.choice(machine)
+        before = choices.stored(path)
+        if before and (before.provider, before.hypervisor) != (choice.provider, choice.hypervisor):
+            self._provider(before).destroy(machine)
+        choices.store(path, choice)
+
+    def provisioned(self, machine: Machine, *, stap: bool = False) -> Facts:
         """Make a running machine ready for trials; does nothing to one that is.
+
+        Args:
+            machine: The machine.
+            stap: Whether it shall be able to trace with systemtap.
 
         Raises:
             BrokenEnvironment: it is not running, or a step failed.
         """
-        return provision.ensure(self.shell(machine), machine, PROVISION, 1, self.work)
+        return ensure(self.shell(machine), machine, PROVISION, lanes=1, stap=stap, work=self.work)
 
     def forget(self, machine: Machine) -> None:
         """Close the connection to a machine that goes away."""

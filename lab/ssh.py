@@ -145,6 +145,15 @@ class Shell:
         """
         self._guarded(lambda: self._connection.put(io.BytesIO(content), path), f"write {path}")
 
+    def reopen(self) -> None:
+        """Log in anew, as after the machine was booted anew.
+
+        Raises:
+            BrokenEnvironment: the server does not answer, does not let us in, or shows another host key.
+        """
+        self._connection.close()
+        self._guarded(self._connection.open, "log in")
+
     def close(self) -> None:
         """End the connection."""
         self._connection.close()

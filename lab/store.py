@@ -12,7 +12,7 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,6 @@ from pydantic import ValidationError
 
 from lab.catalogue.document import Model
 from lab.catalogue.era import Era
-from lab.catalogue.machine import Machine
 from lab.catalogue.scenario import Scenario
 from lab.errors import BadInput, BrokenEnvironment
 from lab.files import write_whole
@@ -42,12 +41,14 @@ class RanOn(Model):
         era: How it behaves at a clash.
         replica: Whether ctrewind made it so.
         title: One line about it.
+        system: Its distribution, as it names itself; empty in runs older than this field.
     """
 
     kernel: str
     era: Era
     replica: bool
     title: str
+    system: str = ""
 
 
 class Run(Model):
@@ -82,23 +83,24 @@ class RunStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def begin(self, machines: Sequence[tuple[Machine, str]], scenarios: Sequence[Scenario], trials: int) -> Run:
-        """Begin a run on machines, each given with its kernel release.
+    def begin(self, machines: Mapping[str, RanOn], scenarios: Sequence[Scenario], trials: int) -> Run:
+        """Begin a run.
+
+        Args:
+            machines: Each machine as it is, by name.
+            scenarios: What is run on them.
+            trials: How many of each.
 
         Raises:
             BrokenEnvironment: nothing can be written.
         """
-        ran_on = {
-            machine.name: RanOn(kernel=kernel, era=machine.era, replica=machine.replica, title=machine.title)
-            for machine, kernel in machines
-        }
         run = Run(
             schema_version=SCHEMA,
             id=self._new_directory().name,
             started=_now(),
             finished=None,
             trials=trials,
-            machines=ran_on,
+            machines=dict(machines),
             scenarios={scenario.name: scenario for scenario in scenarios},
         )
         self._write(run)

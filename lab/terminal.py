@@ -121,7 +121,8 @@ class Terminal:
         if self._json:
             self._plain(as_json.text(result.data))
         else:
-            self._out.print(as_text.render(result.data))
+            # What is wider than the terminal, such as a line to be copied, is never cut off.
+            self._out.print(as_text.render(result.data), crop=False)
 
     def error(self, error: LabError) -> None:
         """Print an error: what happened, what to do next, and where the evidence lies."""

@@ -29,7 +29,7 @@ from lab.image.recipe import Recipe
 from lab.provider import accelerator
 from lab.session import Session
 from lab.ssh import Shell
-from lab.store import RunStore
+from lab.store import RanOn, RunStore
 from lab.work import Work
 
 REPEATS = 5
@@ -46,12 +46,17 @@ def timed(do: Callable[[], object]) -> float:
 @contextmanager
 def new_session(directory: Path) -> Iterator[Session]:
     """Give a lab of its own on the user's image cache, and destroy its machines at the end."""
-    home = Home(directory, Home.from_environment().cache)
+    home = Home(directory, Home.from_environment().cache, directory / "no-config.toml")
     with Session(home, Work()) as session:
         try:
             yield session
         finally:
-            destroy(session, *find.machines(MACHINES, []))
+            destroy(session, *replicas(session))
+
+
+def replicas(session: Session, *names: str) -> list[Machine]:
+    """Give the machines of these names, all for none, as the embedded provider has them."""
+    return session.as_they_are(find.machines(MACHINES, names))
 
 
 def destroy(session: Session, *machines: Machine) -> None:
@@ -63,7 +68,7 @@ def destroy(session: Session, *machines: Machine) -> None:
 
 def first_command(session: Session) -> float:
     """Give how long it takes from nothing but the image to the first SSH command on old, in seconds."""
-    (machine,) = find.machines(MACHINES, ["old"])
+    (machine,) = replicas(session, "old")
 
     def reach() -> None:
         session.provider(machine).up(machine)
@@ -76,25 +81,25 @@ def first_command(session: Session) -> float:
 
 def up(session: Session, *names: str) -> float:
     """Give how long `lab up` takes for these machines, with a cached image, in seconds."""
-    machines = find.machines(MACHINES, names)
+    machines = replicas(session, *names)
     took_s = timed(lambda: session.bring_up(machines))
     destroy(session, *machines)
     return took_s
 
 
 def booting(directory: Path) -> dict[str, float]:
-    """Compare bringing machines up with booting the bare kernel and its initramfs."""
+    """Compare bringing machines up with booting the bare kernel."""
     cache = Home.from_environment().cache
     image = build.ensure(Recipe.from_environment(PROVISION), cache, Work())
-    kernel, initramfs = image.kernel("6.1"), image.initramfs("6.1")
-    accel = accelerator.choose(kernel, initramfs, cache, Work())
+    kernel = image.kernel("6.1")
+    accel = accelerator.choose(kernel, cache, Work())
     bare: list[float] = []
     first: list[float] = []
     one: list[float] = []
     both: list[float] = []
     with new_session(directory) as session:
         for _ in range(REPEATS):
-            bare.append(timed(lambda: accelerator.boots(accel, kernel, initramfs, Work(), bound_s=60)))
+            bare.append(timed(lambda: accelerator.boots(accel, kernel, Work(), bound_s=60)))
             first.append(first_command(session))
             one.append(up(session, "old"))
             both.append(up(session, "old", "new"))
@@ -117,16 +122,17 @@ def loop_of_curls(shell: Shell, count: int) -> float:
 
 def trials(directory: Path) -> dict[str, float]:
     """Compare a trial with curl's own time, and with a bare curl in a loop in the guest."""
-    (machine,) = find.machines(MACHINES, ["today"])
     (baseline,) = find.scenarios(SCENARIOS, ["baseline"])
     beyond: list[float] = []
     whole: list[float] = []
     bare: list[float] = []
     with new_session(directory) as session:
+        (machine,) = replicas(session, "today")
         session.bring_up([machine])
         shell = session.shell(machine)
         store = RunStore(directory / "runs")
-        run = store.begin([(machine, "bench")], [baseline], REPEATS)
+        ran_on = RanOn(kernel="bench", era=machine.era, replica=machine.replica, title=machine.title)
+        run = store.begin({machine.name: ran_on}, [baseline], REPEATS)
         with experiment.prepared(shell, baseline):
             for number in range(1, 3 * REPEATS + 1):
                 started = time.monotonic()

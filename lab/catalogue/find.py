@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from lab.catalogue.document import Model, read
-from lab.catalogue.machine import Machine
+from lab.catalogue.machine import Definition
 from lab.catalogue.scenario import Scenario
 from lab.errors import BadInput
 
 M = TypeVar("M", bound=Model)
 
 
-def machines(directory: Path, names: Iterable[str]) -> list[Machine]:
+def machines(directory: Path, names: Iterable[str]) -> list[Definition]:
     """Give the machines of these names, each once, in the order given; all of them for no names.
 
     A name that ends in `.toml` is a file's path: that is how a machine of one's own is tried.
@@ -23,7 +23,7 @@ def machines(directory: Path, names: Iterable[str]) -> list[Machine]:
     Raises:
         BadInput: there is no machine of a name (the message lists those there are), or its file is wrong.
     """
-    return _find(directory, names, Machine, "machine")
+    return _find(directory, names, Definition, "machine")
 
 
 def scenarios(directory: Path, names: Iterable[str]) -> list[Scenario]:

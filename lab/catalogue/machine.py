@@ -1,35 +1,135 @@
-"""Machines: which kernel, and which era it shows."""
+"""Machines: which kernel, which era it shows, and on which system."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lab.catalogue.document import Model
 from lab.catalogue.era import Era
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
-class Machine(Model):
-    """One machine of the lab, as its TOML file gives it; the file's name is the machine's.
+
+class Hypervisor(StrEnum):
+    """What runs Vagrant's guests."""
+
+    VIRTUALBOX = "virtualbox"
+    LIBVIRT = "libvirt"
+    """libvirt's system daemon: NAT, hardware virtualisation."""
+    LIBVIRT_SESSION = "libvirt-session"
+    """libvirt for an ordinary user: user-mode network, software emulation."""
+    QEMU = "qemu"
+    """The vagrant-qemu plugin."""
+
+
+class Debian(Model):
+    """The lab's own guest image: Debian 12.
+
+    Attributes:
+        title: One line about the machine on this system.
+        kernel: The series of the image's kernel it boots, such as "6.1".
+        rewound: Whether ctrewind turns that kernel back to the machine's era; the machine is a replica then.
+    """
+
+    title: Annotated[str, Field(min_length=1)]
+    kernel: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
+    rewound: bool
+
+
+class Box(Model):
+    """A Vagrant box to start from. It is userland only: the kernel comes from the vault.
+
+    Attributes:
+        name: As Vagrant's registry has it.
+        version: The version; None for the newest.
+        url: Where it is; None for Vagrant's registry.
+        hypervisors: What it is built for.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    version: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
+    url: Annotated[str, Field(pattern=r"^(https?|file)://[^\s\"#\\]+$")] | None = None
+    hypervisors: Annotated[tuple[Hypervisor, ...], Field(min_length=1)]
+
+
+class CentOS(Model):
+    """CentOS 7 with an exact kernel.
+
+    Attributes:
+        title: One line about the machine on this system.
+        release: The release whose vault has the kernel, such as "7.0.1406".
+        kernel: The kernel release, as `uname -r` says it.
+        boxes: Where to start from; the first that can be had.
+    """
+
+    title: Annotated[str, Field(min_length=1)]
+    release: Annotated[str, Field(pattern=r"^7\.\d\.\d{4}$")]
+    kernel: Annotated[str, Field(pattern=r"^3\.10\.0-[0-9.]+\.el7\.x86_64$")]
+    boxes: Annotated[tuple[Box, ...], Field(min_length=1)]
+
+
+class _Common(Model):
+    """What a machine is on whatever system.
 
     Attributes:
         name: What people type.
-        title: One line about it.
-        kernel: The series of the guest image's kernel it boots, such as "6.1".
         era: How its kernel behaves at a clash, by itself or rewound.
-        replica: Whether ctrewind rewinds a newer kernel to that era.
         cpus: Virtual processors. One, since several guests under emulation share the host's few cores: two machines
             come up together in 1.4 times the time of one then, with two processors each in 1.8 times.
         memory_mb: Memory.
         ssh_port: Its port on 127.0.0.1; None lets the lab choose a free one.
+        boot_bound_s: How long it may take until it can be logged in to, in seconds.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-    title: Annotated[str, Field(min_length=1)]
-    kernel: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
+    name: Name
     era: Era
-    replica: bool
     cpus: Annotated[int, Field(ge=1, le=64)] = 1
     memory_mb: Annotated[int, Field(ge=256)] = 768
     ssh_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    boot_bound_s: Annotated[float, Field(ge=1, le=3600)] = 300.0
+
+
+class Machine(_Common):
+    """One machine of the lab on the system that was chosen for it.
+
+    Attributes:
+        system: What it runs.
+    """
+
+    system: Debian | CentOS
+
+    @property
+    def title(self) -> str:
+        """One line about it."""
+        return self.system.title
+
+    @property
+    def replica(self) -> bool:
+        """Whether ctrewind makes a newer kernel behave as its era."""
+        return isinstance(self.system, Debian) and self.system.rewound
+
+
+class Definition(_Common):
+    """One machine as its TOML file gives it; the file's name is the machine's.
+
+    Attributes:
+        debian: What it is on the lab's own image; None when it cannot be there.
+        centos: What it is on CentOS; likewise.
+    """
+
+    debian: Debian | None = None
+    centos: CentOS | None = None
+
+    @model_validator(mode="after")
+    def _has_a_system(self) -> Self:
+        if self.debian is None and self.centos is None:
+            raise ValueError("there must be a table [debian] or [centos]")
+        return self
+
+    def on(self, system: Debian | CentOS) -> Machine:
+        """Give the machine on one of its systems."""
+        common = {field: getattr(self, field) for field in _Common.model_fields}
+        return Machine(system=system, **common)

@@ -8,13 +8,20 @@ from collections.abc import Sequence
 import click
 
 from lab import __version__
-from lab.cli.verb import carry_out, common, fail, machines_argument, usage_error
+from lab.cli.verb import carry_out, common, fail, machines_argument, trace_option, usage_error
+from lab.commands import box as box_command
 from lab.commands import compare as compare_command
 from lab.commands import demo as demo_command
 from lab.commands import doctor as doctor_command
 from lab.commands import machines as machine_commands
+from lab.commands import plan as plan_command
 from lab.commands import run as run_command
 from lab.commands import ssh as ssh_command
+from lab.commands.machines import Statuses
+from lab.commands.plan import Plan
+from lab.preference import gather
+from lab.result import Result
+from lab.session import Session
 
 TRIALS = click.IntRange(1, 100_000)
 
@@ -45,16 +52,46 @@ def doctor(*, as_json: bool, quiet: bool) -> None:
 
 @cli.command()
 @machines_argument
+@click.option("--provider", metavar="NAME", help="Who brings them up: qemu (the embedded one) or vagrant.")
+@click.option(
+    "--hypervisor", metavar="NAME", help="What runs Vagrant's guests: virtualbox, libvirt, libvirt-session or qemu."
+)
+@click.option("--replica", is_flag=True, help="Replicas, where CentOS could be had.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done: Vagrantfile, yum and boot loader steps.")
+@trace_option
 @common
-def up(machines: Sequence[str], *, as_json: bool, quiet: bool) -> None:
+def up(  # noqa: PLR0913  its options
+    machines: Sequence[str],
+    provider: str | None,
+    hypervisor: str | None,
+    trace: str | None,
+    *,
+    replica: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Bring machines up, all at once; those that are up stay as they are.
+
+    Where Vagrant, a plugin and hardware virtualisation are there, old and new are CentOS; elsewhere they are replicas.
+    What is chosen is said, with the reason. LAB_PROVIDER, LAB_HYPERVISOR and the config file (keys provider,
+    hypervisor, replica; see lab doctor) choose, too.
 
     \b
     Examples:
-      lab up old new      the two that the lab is about
-      lab up              all machines
+      lab up old new                               the two that the lab is about
+      lab up                                       all machines
+      lab up old new --provider vagrant            CentOS 7.0 and 7.8
+      lab up old --provider vagrant --replica      the replica as a Vagrant box
+      lab up old --provider vagrant --dry-run      what that would do
     """
-    carry_out(lambda session: machine_commands.up(session, machines), as_json=as_json, quiet=quiet)
+
+    def do(session: Session) -> Result[Statuses] | Result[Plan]:
+        preference = gather(provider, hypervisor, session.home.config, replica=replica)
+        command = plan_command.plan if dry_run else machine_commands.up
+        return command(session, machines, preference, stap=trace is not None)
+
+    carry_out(do, as_json=as_json, quiet=quiet)
 
 
 @cli.command()
@@ -100,16 +137,23 @@ def ssh(machine: str, command: Sequence[str]) -> None:
 @machines_argument
 @click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario, or its TOML file; repeatable.")
 @click.option("--trials", "-n", type=TRIALS, default=5, show_default=True, help="Trials of each, on each machine.")
+@trace_option
 @common
-def run(machines: Sequence[str], scenarios: Sequence[str], trials: int, *, as_json: bool, quiet: bool) -> None:
+def run(  # noqa: PLR0913  its options
+    machines: Sequence[str], scenarios: Sequence[str], trials: int, trace: str | None, *, as_json: bool, quiet: bool
+) -> None:
     """Make trials of scenarios on running machines (all that run by default), store and judge them.
 
     \b
     Examples:
       lab run old new -s baseline -s nfqueue -n 5
       lab run old -s ./my-scenario.toml --json
+      lab run old -s nfqueue --trace stap          on CentOS, with systemtap
     """
-    carry_out(lambda session: run_command.run(session, machines, scenarios, trials), as_json=as_json, quiet=quiet)
+    stap = trace is not None
+    carry_out(
+        lambda session: run_command.run(session, machines, scenarios, trials, stap=stap), as_json=as_json, quiet=quiet
+    )
 
 
 @cli.command()
@@ -139,6 +183,24 @@ def compare(
 def demo(trials: int, *, keep: bool, as_json: bool, quiet: bool) -> None:
     """Show the whole story: bring old and new up, run the scenarios, compare, clean up."""
     carry_out(lambda session: demo_command.demo(session, trials, keep=keep), as_json=as_json, quiet=quiet)
+
+
+@cli.group()
+def box() -> None:
+    """The lab's guest image as a Vagrant box."""
+
+
+@box.command()
+@common
+def build(*, as_json: bool, quiet: bool) -> None:
+    """Build the box (for libvirt) and tell where it is; `lab up --provider vagrant --replica` does so by itself.
+
+    \b
+    Examples:
+      lab box build
+      vagrant box add --name five-second-lab/debian "$(lab box build --json | jq -r .path)"
+    """
+    carry_out(box_command.build, as_json=as_json, quiet=quiet)
 
 
 def main() -> None:

@@ -29,6 +29,13 @@ def common(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
 
 
+def trace_option(function: F) -> F:
+    """Give a verb the choice of a tracer."""
+    return click.option(
+        "--trace", type=click.Choice(["stap"]), help="Trace the confirm of each DNS packet: systemtap, on CentOS."
+    )(function)
+
+
 def machines_argument(function: F) -> F:
     """Give a verb the machines it works on."""
     return click.argument("machines", nargs=-1, metavar="[MACHINE]...")(function)

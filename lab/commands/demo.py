@@ -5,12 +5,16 @@ from __future__ import annotations
 from lab.catalogue import find
 from lab.commands.run import RunDone, run_on
 from lab.home import MACHINES, SCENARIOS
+from lab.preference import Preference, ProviderName
 from lab.provider.base import State
 from lab.result import NOT_AS_EXPECTED, Result
 from lab.session import Session
 
 MACHINE_NAMES = ("old", "new")
 SCENARIO_NAMES = ("baseline", "nfqueue", "nfqueue-single-request-reopen")
+
+REPLICAS = Preference(ProviderName.QEMU, replica=True, asked_by="the demonstration")
+"""They are there in seconds, on any machine."""
 
 
 def demo(session: Session, trials: int, *, keep: bool) -> Result[RunDone]:
@@ -24,9 +28,10 @@ def demo(session: Session, trials: int, *, keep: bool) -> Result[RunDone]:
     Raises:
         BrokenEnvironment: a machine could not be brought up, or went away.
     """
-    machines = find.machines(MACHINES, MACHINE_NAMES)
+    definitions = find.machines(MACHINES, MACHINE_NAMES)
     scenarios = find.scenarios(SCENARIOS, SCENARIO_NAMES)
-    with session.using(*machines):
+    with session.using(*definitions):
+        machines = session.chosen(definitions, REPLICAS)
         existed = {machine.name for machine in machines if session.provider(machine).state(machine) is not State.ABSENT}
         try:
             session.bring_up(machines)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lab import provision
 from lab.catalogue import find
 from lab.catalogue.era import Era
 from lab.catalogue.machine import Machine
 from lab.errors import BrokenEnvironment
 from lab.home import MACHINES
 from lab.parallel import for_each
+from lab.preference import Preference
 from lab.provider.base import State
+from lab.provision.ensure import is_done
+from lab.provision.facts import gather
 from lab.result import Result
 from lab.session import Session
 
@@ -25,6 +27,7 @@ class MachineStatus:
         name: What people type.
         title: One line about it.
         state: How far its life has come.
+        provider: Who brings it up, and with which hypervisor; None while it is absent.
         era: Which era it shows.
         replica: Whether ctrewind makes it so.
         kernel: Its kernel release; None unless it runs and answers.
@@ -36,6 +39,7 @@ class MachineStatus:
     name: str
     title: str
     state: State
+    provider: str | None
     era: Era
     replica: bool
     kernel: str | None = None
@@ -51,16 +55,23 @@ class Statuses:
     machines: tuple[MachineStatus, ...]
 
 
-def up(session: Session, names: Sequence[str]) -> Result[Statuses]:
+def up(session: Session, names: Sequence[str], preference: Preference, *, stap: bool) -> Result[Statuses]:
     """Bring machines up, all at once, until trials can run on them.
 
+    Args:
+        session: The lab in use.
+        names: Which; all of them for none.
+        preference: What machines that are not there yet shall be brought up with.
+        stap: Whether they shall be able to trace with systemtap.
+
     Raises:
-        BadInput: there is no such machine.
+        BadInput: there is no such machine, or what is preferred does not go with it.
         BrokenEnvironment: one could not be brought up; the others are.
     """
-    machines = find.machines(MACHINES, names)
-    with session.using(*machines):
-        session.bring_up(machines)
+    definitions = find.machines(MACHINES, names)
+    with session.using(*definitions):
+        machines = session.chosen(definitions, preference)
+        session.bring_up(machines, stap=stap)
         return Result(_statuses(session, machines))
 
 
@@ -70,7 +81,7 @@ def status(session: Session, names: Sequence[str]) -> Result[Statuses]:
     Raises:
         BadInput: there is no such machine.
     """
-    return Result(_statuses(session, find.machines(MACHINES, names)))
+    return Result(_statuses(session, session.as_they_are(find.machines(MACHINES, names))))
 
 
 def halt(session: Session, names: Sequence[str]) -> Result[Statuses]:
@@ -79,8 +90,9 @@ def halt(session: Session, names: Sequence[str]) -> Result[Statuses]:
     Raises:
         BadInput: there is no such machine.
     """
-    machines = find.machines(MACHINES, names)
-    with session.using(*machines):
+    definitions = find.machines(MACHINES, names)
+    with session.using(*definitions):
+        machines = session.as_they_are(definitions)
         for_each(machines, lambda machine: session.provider(machine).halt(machine), session.work)
         return Result(_statuses(session, machines))
 
@@ -91,8 +103,9 @@ def destroy(session: Session, names: Sequence[str]) -> Result[Statuses]:
     Raises:
         BadInput: there is no such machine.
     """
-    machines = find.machines(MACHINES, names)
-    with session.using(*machines):
+    definitions = find.machines(MACHINES, names)
+    with session.using(*definitions):
+        machines = session.as_they_are(definitions)
         for_each(machines, lambda machine: session.provider(machine).destroy(machine), session.work)
         return Result(_statuses(session, machines))
 
@@ -104,17 +117,18 @@ def _statuses(session: Session, machines: Sequence[Machine]) -> Statuses:
 def _status(session: Session, machine: Machine) -> MachineStatus:
     provider = session.provider(machine)
     state = provider.state(machine)
-    known = MachineStatus(machine.name, machine.title, state, machine.era, machine.replica)
+    by = None if state is State.ABSENT else session.choice(machine).in_words
+    known = MachineStatus(machine.name, machine.title, state, by, machine.era, machine.replica)
     if state is not State.RUNNING:
         return known
     try:
         endpoint = provider.endpoint(machine)
-        facts = provision.facts(session.shell(machine))
+        facts = gather(session.shell(machine))
     except BrokenEnvironment as error:
         return replace(known, problem=error.message)
     return replace(
         known,
         kernel=facts.kernel,
-        provisioned=provision.is_done(facts, machine),
+        provisioned=is_done(facts, machine),
         address=f"{endpoint.host}:{endpoint.port}",
     )

@@ -18,7 +18,7 @@ from lab.parallel import for_each
 from lab.provider.base import State
 from lab.result import AS_ASKED, NOT_AS_EXPECTED, Result
 from lab.session import Session
-from lab.store import Run
+from lab.store import RanOn, Run
 from lab.work import TrialEnded, TrialStarted
 
 
@@ -37,7 +37,9 @@ class RunDone:
     comparison: Comparison
 
 
-def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence[str], trials: int) -> Result[RunDone]:
+def run(
+    session: Session, machine_names: Sequence[str], scenario_names: Sequence[str], trials: int, *, stap: bool = False
+) -> Result[RunDone]:
     """Make trials of each scenario on each machine, the machines side by side.
 
     Args:
@@ -45,31 +47,38 @@ def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence
         machine_names: Running machines; all that run for none.
         scenario_names: All scenarios for none.
         trials: How many of each scenario on each machine.
+        stap: Trace each trial with systemtap.
 
     Raises:
         BadInput: there is no such machine or scenario.
         BrokenEnvironment: a machine is not running, or went away; every trial made until then is kept.
         Cancelled: likewise.
     """
-    machines = find.machines(MACHINES, machine_names)
+    definitions = find.machines(MACHINES, machine_names)
     scenarios = find.scenarios(SCENARIOS, scenario_names)
+    machines = session.as_they_are(definitions)
     if not machine_names:
         machines = [machine for machine in machines if session.provider(machine).state(machine) is State.RUNNING]
     if not machines:
         raise BrokenEnvironment("no machine is running", hint="bring some up: lab up old new")
     with session.using(*machines):
-        return run_on(session, machines, scenarios, trials)
+        return run_on(session, machines, scenarios, trials, stap=stap)
 
 
 def run_on(
-    session: Session, machines: Sequence[Machine], scenarios: Sequence[Scenario], trials: int
+    session: Session, machines: Sequence[Machine], scenarios: Sequence[Scenario], trials: int, *, stap: bool = False
 ) -> Result[RunDone]:
     """Do as `run`, on machines that the caller keeps from other commands."""
-    facts = for_each(machines, session.provisioned, session.work)
-    kernels = [found.kernel for found in facts]
-    stored = session.store.begin(list(zip(machines, kernels, strict=True)), scenarios, trials)
+    facts = for_each(machines, lambda machine: session.provisioned(machine, stap=stap), session.work)
+    ran_on = {
+        machine.name: RanOn(
+            kernel=found.kernel, era=machine.era, replica=machine.replica, title=machine.title, system=found.system
+        )
+        for machine, found in zip(machines, facts, strict=True)
+    }
+    stored = session.store.begin(ran_on, scenarios, trials)
     try:
-        for_each(machines, lambda machine: _on(session, stored, machine, scenarios, trials), session.work)
+        for_each(machines, lambda machine: _on(session, stored, machine, scenarios, trials, stap=stap), session.work)
     except LabError as error:
         kept = sum(
             len(session.store.trials(stored, machine.name, scenario.name))
@@ -85,10 +94,12 @@ def run_on(
     return Result(RunDone(stored, session.store.path(stored), comparison), status)
 
 
-def _on(session: Session, stored: Run, machine: Machine, scenarios: Sequence[Scenario], trials: int) -> None:
+def _on(  # noqa: PLR0913  one cell after another
+    session: Session, stored: Run, machine: Machine, scenarios: Sequence[Scenario], trials: int, *, stap: bool
+) -> None:
     shell = session.shell(machine)
     for scenario in scenarios:
-        with experiment.prepared(shell, scenario):
+        with experiment.prepared(shell, scenario, stap=stap):
             for number in range(1, trials + 1):
                 session.work.check()
                 session.work.emit(TrialStarted(machine.name, scenario.name, number, trials))

@@ -30,9 +30,9 @@ def ssh(session: Session, name: str, command: Sequence[str]) -> int:
     """
     if not name:
         raise BadInput("which machine? lab ssh MACHINE [-- COMMAND...]")
-    (machine,) = find.machines(MACHINES, [name])
+    (machine,) = session.as_they_are(find.machines(MACHINES, [name]))
     endpoint = session.provider(machine).endpoint(machine)
     process.require("ssh", "openssh-client")
-    known_hosts = session.home.machine(name) / "known_hosts"
+    known_hosts = session.home.machine(machine.name) / "known_hosts"
     write_whole(known_hosts, f"[{endpoint.host}]:{endpoint.port} {endpoint.host_key}\n")
     return process.in_foreground(command_line(endpoint, str(known_hosts), command))

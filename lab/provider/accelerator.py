@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import tempfile
 from pathlib import Path
 
@@ -15,21 +16,20 @@ from lab.work import Work
 PROBE_BOUND_S = 5.0
 """A guest under working KVM boots in well under a second; under a KVM that hangs, never."""
 
-BOOTED = "lab: a guest boots here"
-"""What the initramfs prints when it finds no machine's seed: see provision/image/initramfs-init."""
+BOOTED = "Kernel panic - not syncing: VFS"
+"""How far any kernel comes that is given no disk and no initramfs (init/do_mounts.c)."""
 
 TCG = "tcg,thread=multi"
 KVM = "kvm"
 
 
-def choose(kernel: Path, initramfs: Path, cache: Path, work: Work) -> str:
+def choose(kernel: Path, cache: Path, work: Work) -> str:
     """Give the value of QEMU's `-accel`.
 
     The answer of a probe is kept until the host boots again or its QEMU changes. LAB_ACCEL=tcg or kvm overrides it.
 
     Args:
-        kernel: A guest kernel to probe with.
-        initramfs: Its initramfs.
+        kernel: A kernel to probe with.
         cache: Where the answer is kept.
         work: Told of the probe.
 
@@ -43,13 +43,34 @@ def choose(kernel: Path, initramfs: Path, cache: Path, work: Work) -> str:
         return TCG if asked == "tcg" else KVM
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return TCG
+    return _probed(kernel, cache, work)
+
+
+def kvm_works(cache: Path, work: Work) -> bool:
+    """Tell whether guests boot under KVM, for those who have no guest image to hand: any kernel tells.
+
+    Args:
+        cache: Where the answer is kept, and where a built guest image would be.
+        work: Told of the probe.
+    """
+    if os.environ.get("LAB_ACCEL"):
+        return os.environ["LAB_ACCEL"] == "kvm"
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK) or process.find("qemu-system-x86_64") is None:
+        return False
+    own = Path("/boot") / f"vmlinuz-{platform.release()}"
+    kernels = [*sorted(cache.glob("images/*/vmlinuz-*")), own]
+    kernel = next((kernel for kernel in kernels if os.access(kernel, os.R_OK)), None)
+    return kernel is not None and _probed(kernel, cache, work) == KVM
+
+
+def _probed(kernel: Path, cache: Path, work: Work) -> str:
     answer = cache / "accelerator.json"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     key = f"{boot_id} {process.output_of(['qemu-system-x86_64', '--version']).splitlines()[0]}"
     kept = _read(answer)
     if kept.get("key") != key:
         with work.step("finding out whether a guest boots under KVM"):
-            accelerator = KVM if boots(KVM, kernel, initramfs, work) else TCG
+            accelerator = KVM if boots(KVM, kernel, work) else TCG
         if accelerator == TCG:
             work.note("KVM is there but no guest boots under it: using software emulation")
         kept = {"key": key, "accelerator": accelerator}
@@ -57,7 +78,7 @@ def choose(kernel: Path, initramfs: Path, cache: Path, work: Work) -> str:
     return kept["accelerator"]
 
 
-def boots(accel: str, kernel: Path, initramfs: Path, work: Work, bound_s: float = PROBE_BOUND_S) -> bool:
+def boots(accel: str, kernel: Path, work: Work, bound_s: float = PROBE_BOUND_S) -> bool:
     """Tell whether a guest boots under an accelerator within a bound, by booting one; nothing of it stays."""
     with tempfile.TemporaryDirectory(prefix="lab-probe-") as name:
         directory = Path(name)
@@ -65,7 +86,7 @@ def boots(accel: str, kernel: Path, initramfs: Path, work: Work, bound_s: float 
         serial = f"file:{console}"
         argv: list[str | Path] = ["qemu-system-x86_64", "-accel", accel, "-m", "256", "-nodefaults"]
         argv += ["-display", "none", "-no-reboot", "-serial", serial]
-        argv += ["-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=-1"]
+        argv += ["-kernel", kernel, "-append", "console=ttyS0 quiet panic=-1"]
         pid = process.start(argv, log=directory / "qemu.log", cwd=directory)
 
         def settled() -> bool:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
 from lab.catalogue.machine import Machine
 from lab.endpoint import Endpoint
+
+HOST = "127.0.0.1"
+"""Guests are reached here and nowhere else."""
+
+
+ANSWER_BOUND_S = 1.0
+"""How long a server may take to answer before it is asked after in another way."""
 
 
 class State(StrEnum):
@@ -26,8 +35,8 @@ class Provider(Protocol):
     def state(self, machine: Machine) -> State:
         """Tell how far the machine's life has come."""
 
-    def prepare(self) -> None:
-        """Make what all its machines share; once, before several are brought up at the same time."""
+    def prepare(self, machines: Sequence[Machine]) -> None:
+        """Make what these machines share; once, before they are brought up at the same time."""
 
     def up(self, machine: Machine) -> Endpoint:
         """Bring the machine up until it can be logged in to; leaves nothing running when it cannot."""
@@ -43,3 +52,19 @@ class Provider(Protocol):
 
     def destroy(self, machine: Machine) -> None:
         """Remove everything of the machine, whatever state it is in."""
+
+
+def free_port() -> int:
+    """Give a TCP port that is free now; only whoever takes it knows whether it still is."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Tell whether an SSH server answers on a port: it speaks first (RFC 4253, section 4.2)."""
+    try:
+        with socket.create_connection((HOST, port), timeout=ANSWER_BOUND_S) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False

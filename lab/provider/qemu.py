@@ -5,29 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import socket
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab import keys, process
-from lab.catalogue.machine import Machine
+from lab.catalogue.machine import Debian, Machine
 from lab.endpoint import Endpoint
-from lab.errors import BrokenEnvironment
+from lab.errors import BadInput, BrokenEnvironment
 from lab.files import require_space, write_whole
 from lab.home import PROVISION, Home
 from lab.image import build as image_build
 from lab.image import initramfs
-from lab.image.recipe import Recipe
+from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
 from lab.provider import accelerator
-from lab.provider.base import State
+from lab.provider.base import HOST, State, free_port
 from lab.ssh import Shell
 from lab.work import Work
-
-HOST = "127.0.0.1"
-
-BOOT_BOUND_S = 120.0
-"""From exec to sshd: four seconds under emulation on an idle machine."""
 
 HALT_BOUND_S = 15.0
 """For the guest's own shutdown; after that it is switched off."""
@@ -40,14 +35,6 @@ PORT_TRIES = 5
 
 DISK_GROWTH_MB = 200
 """What a machine's own disk may come to hold."""
-
-KERNEL_ARGUMENTS = (
-    "console=ttyS0 quiet loglevel=3 net.ifnames=0 mitigations=off audit=0 "
-    # Both cost a quarter of a second under emulation and tell nothing here.
-    "cryptomgr.notests tsc=reliable "
-    # A guest whose kernel oopses ends at once (with -no-reboot), and its console says why.
-    "oops=panic panic=-1"
-)
 
 
 @dataclass(frozen=True)
@@ -90,8 +77,9 @@ class Qemu:
             )
         return self._endpoint(machine, started.port)
 
-    def prepare(self) -> None:
+    def prepare(self, machines: Sequence[Machine]) -> None:
         """Build the guest image, when there is none of today's recipe."""
+        del machines  # it is the same for all
         process.require("qemu-system-x86_64", "qemu-system-x86")
         self._image()
 
@@ -105,18 +93,17 @@ class Qemu:
         started = self._running(machine)
         if started is not None:
             return self._endpoint(machine, started.port)
-        self.prepare()
+        self.prepare([machine])
         image = self._image()
-        if machine.kernel not in image.releases:
+        series = _series(machine)
+        if series not in image.releases:
             raise BrokenEnvironment(
-                f"{machine.name}: the guest image has no kernel {machine.kernel}; it has: {', '.join(image.releases)}"
+                f"{machine.name}: the guest image has no kernel {series}; it has: {', '.join(image.releases)}"
             )
-        accel = accelerator.choose(
-            image.kernel(machine.kernel), image.initramfs(machine.kernel), self._home.cache, self._work
-        )
+        accel = accelerator.choose(image.kernel(series), self._home.cache, self._work)
         directory = self._home.machine(machine.name)
         self._make_disk(machine, image, directory)
-        with self._work.step(f"booting kernel {image.releases[machine.kernel]}", machine.name):
+        with self._work.step(f"booting kernel {image.releases[series]}", machine.name):
             started = self._boot(machine, image, accel, directory)
         return self._endpoint(machine, started.port)
 
@@ -207,7 +194,7 @@ class Qemu:
             (seed / "authorized_keys").write_text(login.public + "\n")
             archive = Path(name) / "seed.cpio"
             initramfs.pack(seed.parent, archive, work=self._work, log=directory / "cpio.log")
-            base = image.initramfs(machine.kernel).read_bytes()
+            base = image.initramfs(_series(machine)).read_bytes()
             # Archives may follow one another, aligned to four bytes (Documentation/driver-api/early-userspace).
             padding = b"\0" * (-len(base) % 4)
             write_whole(directory / "initramfs", base + padding + archive.read_bytes(), mode=0o600)
@@ -216,10 +203,10 @@ class Qemu:
     def _boot(self, machine: Machine, image: image_build.Image, accel: str, directory: Path) -> _Started:
         seeded = self._seed(machine, image, directory)
         for _ in range(PORT_TRIES):
-            port = machine.ssh_port or _free_port()
+            port = machine.ssh_port or free_port()
             started = self._start(machine, image=image, seeded=seeded, accel=accel, port=port, directory=directory)
             try:
-                if self._listens(started, directory):
+                if self._listens(started, directory, machine.boot_bound_s):
                     return started
             except BaseException:
                 process.stop(started.pid, started.marker)
@@ -234,7 +221,7 @@ class Qemu:
                 )
         said = process.last_lines(directory / "qemu.log") or process.last_lines(directory / "console.log")
         raise BrokenEnvironment(
-            f"{machine.name} did not boot within {BOOT_BOUND_S:.0f} s or ended by itself",
+            f"{machine.name} did not boot within {machine.boot_bound_s:.0f} s or ended by itself",
             hint=said,
             evidence=directory / "console.log",
         )
@@ -251,25 +238,25 @@ class Qemu:
         argv += ["-accel", accel, "-cpu", "host" if accel == accelerator.KVM else "max"]
         argv += ["-smp", str(machine.cpus), "-m", str(machine.memory_mb)]
         argv += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", marker]
-        argv += ["-kernel", image.kernel(machine.kernel), "-initrd", seeded, "-append", KERNEL_ARGUMENTS]
+        argv += ["-kernel", image.kernel(_series(machine)), "-initrd", seeded, "-append", KERNEL_ARGUMENTS]
         argv += ["-drive", disk, "-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile="]
         pid = process.start(argv, log=directory / "qemu.log", cwd=directory)
         started = _Started(pid, port, marker)
         write_whole(directory / "started.json", json.dumps(asdict(started)))
         return started
 
-    def _listens(self, started: _Started, directory: Path) -> bool:
+    def _listens(self, started: _Started, directory: Path, bound_s: float) -> bool:
         def settled() -> bool:
             return LISTENING in _text(directory / "console.log") or not process.is_running(started.pid, started.marker)
 
-        self._work.wait_until(settled, BOOT_BOUND_S)
+        self._work.wait_until(settled, bound_s)
         return LISTENING in _text(directory / "console.log")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def _series(machine: Machine) -> str:
+    if not isinstance(machine.system, Debian):
+        raise BadInput(f"{machine.name}: {machine.title} cannot be brought up by the embedded provider")
+    return machine.system.kernel
 
 
 def _text(path: Path) -> str:

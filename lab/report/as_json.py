@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from functools import singledispatch
 
+from lab.commands.box import BoxBuilt
 from lab.commands.doctor import Diagnosis
 from lab.commands.machines import Statuses
+from lab.commands.plan import Plan
 from lab.commands.run import RunDone
 from lab.comparison import Comparison
 from lab.errors import LabError
@@ -38,6 +40,24 @@ def _(data: Statuses) -> dict[str, object]:
 
 
 @fields.register
+def _(data: Plan) -> dict[str, object]:
+    return {
+        "machines": {
+            machine.name: {
+                **vars(machine),
+                "steps": [{"title": step.title, "lines": step.lines()} for step in machine.steps],
+            }
+            for machine in data.machines
+        }
+    }
+
+
+@fields.register
+def _(data: BoxBuilt) -> dict[str, object]:
+    return {**vars(data), "path": str(data.path)}
+
+
+@fields.register
 def _(data: Diagnosis) -> dict[str, object]:
     return {"checks": [vars(check) for check in data.checks], "mend": data.mend}
 
@@ -46,7 +66,12 @@ def _(data: Diagnosis) -> dict[str, object]:
 def _(data: Comparison) -> dict[str, object]:
     return {
         "machines": {
-            name: {"kernel": machine.kernel, "era": machine.era, "replica": machine.replica}
+            name: {
+                "kernel": machine.kernel,
+                "system": machine.system,
+                "era": machine.era,
+                "replica": machine.replica,
+            }
             for name, machine in data.machines.items()
         },
         "cells": [

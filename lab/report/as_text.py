@@ -9,8 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lab.commands.box import BoxBuilt
 from lab.commands.doctor import Diagnosis
 from lab.commands.machines import MachineStatus, Statuses
+from lab.commands.plan import MachinePlan, Plan
 from lab.commands.run import RunDone
 from lab.comparison import Cell, Comparison, sentence
 from lab.report.figures import seconds
@@ -63,7 +65,8 @@ def _figures(cell: Cell) -> Iterable[RenderableType]:
 
 def _machine(name: str, machine: RanOn) -> Text:
     kind = "a replica, rewound to" if machine.replica else "untouched,"
-    return Text(f"{name}: kernel {machine.kernel}, {kind} era {machine.era}", style="dim")
+    system = f" on {machine.system}" if machine.system else ""
+    return Text(f"{name}: kernel {machine.kernel}{system}, {kind} era {machine.era}", style="dim")
 
 
 def _sentence(name: str, cells: Iterable[Cell]) -> Text:
@@ -82,13 +85,13 @@ def _(data: RunDone) -> RenderableType:
 @render.register
 def _(data: Statuses) -> RenderableType:
     table = _table()
-    for name in ("machine", "state", "era", "kernel", "address"):
+    for name in ("machine", "state", "by", "era", "kernel", "address"):
         table.add_column(name, no_wrap=True)
     table.add_column("about", overflow="fold")
     for machine in data.machines:
         name = _called(machine.name, replica=machine.replica)
         kernel, address = machine.kernel or "-", machine.address or "-"
-        table.add_row(name, _state(machine), machine.era, kernel, address, machine.title)
+        table.add_row(name, _state(machine), machine.provider or "-", machine.era, kernel, address, machine.title)
     problems = [Text(machine.problem, style="red") for machine in data.machines if machine.problem]
     return Group(table, *problems)
 
@@ -99,6 +102,33 @@ def _state(machine: MachineStatus) -> Text:
     if machine.provisioned:
         return Text("provisioned", style="green")
     return Text(machine.state.value)
+
+
+@render.register
+def _(data: Plan) -> RenderableType:
+    return Group(*(part for machine in data.machines for part in _plan(machine)))
+
+
+def _plan(machine: MachinePlan) -> Iterable[RenderableType]:
+    yield Text(f"{machine.name}: {machine.title}, by {machine.provider}: {machine.reason}", style="bold")
+    if machine.vagrantfile:
+        yield Text("\nVagrantfile:\n")
+        yield _verbatim(machine.vagrantfile)
+    if machine.steps:
+        yield Text("In the guest, as far as it is not there already:\n")
+    for step in machine.steps:
+        yield _verbatim(f"# {step.title}")
+        yield _verbatim("\n".join(step.lines()) + "\n")
+
+
+def _verbatim(text: str) -> Text:
+    """Lines that are to be copied are never broken."""
+    return Text(text, no_wrap=True, overflow="ignore")
+
+
+@render.register
+def _(data: BoxBuilt) -> RenderableType:
+    return _verbatim(f"{data.path}\nversion {data.version}, sha256 {data.sha256}")
 
 
 @render.register

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds what the guest needs from the sources beside this script: user.out, and the two modules for each kernel named.
-# Usage: build.sh [KERNEL-RELEASE...]    (default: the running kernel)
-# Leaves build/user.out and build/KERNEL-RELEASE/{nfqdns,ctrewind}.ko.
+# Builds what the guest needs from the sources beside this script: user.out, and the modules for each kernel named.
+# Usage: [MODULES="nfqdns ctrewind"] build.sh [KERNEL-RELEASE...]    (default: both modules, the running kernel)
+# Leaves build/user.out and build/KERNEL-RELEASE/MODULE.ko.
 set -eu
 lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
 [ $# -gt 0 ] || set -- "$(uname -r)"
@@ -17,7 +17,7 @@ for release in "$@"; do
 		exit 1
 	fi
 	mkdir -p "$lab/build/$release"
-	for module in nfqdns ctrewind; do
+	for module in ${MODULES:-nfqdns ctrewind}; do
 		make -s -C "$lab/$module" KDIR="$headers" clean
 		make -s -C "$lab/$module" KDIR="$headers"
 		cp "$lab/$module/$module.ko" "$lab/build/$release/"

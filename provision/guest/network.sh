@@ -18,18 +18,47 @@ load_conntrack() {
 	modprobe nfnetlink_queue
 }
 
+# What runs the arguments after the first in a namespace; CentOS 7.0's ip does not know "ip -n".
+inside() {
+	namespace=$1
+	shift
+	ip netns exec "$namespace" "$@"
+}
+
 start_server() {
 	ip netns add lab-server
-	ip -n lab-server link set lo up
-	ip -n lab-server addr add "$server/32" dev lo
-	mkdir -p "$run/www"
+	inside lab-server ip -batch - <<-EOF
+		link set lo up
+		addr add $server/32 dev lo
+	EOF
+	# Whatever looks a name up there asks the server itself, and is answered at once.
+	mkdir -p "$run/www" /etc/netns/lab-server
+	echo "nameserver $server" >/etc/netns/lab-server/resolv.conf
 	echo "the lab's own page" >"$run/www/index.html"
-	# Both go to the background by themselves once they listen.
-	ip netns exec lab-server dnsmasq --conf-file=/dev/null --user=root --no-resolv --no-hosts --local-ttl=0 \
+	# "extra" names the asker in every line; dnsmasq has it since 2.73, CentOS 7.0 has 2.66.
+	log_queries=--log-queries=extra
+	dnsmasq --test --conf-file=/dev/null "$log_queries" 2>/dev/null || log_queries=--log-queries
+	# It goes to the background by itself once it listens.
+	inside lab-server dnsmasq --conf-file=/dev/null --user=root --no-resolv --no-hosts --local-ttl=0 \
 		--listen-address="$server" --bind-interfaces --pid-file="$run/dnsmasq.pid" \
 		--address="/lab.test/$server" --address=/lab.test/fd00::53 \
-		--log-queries=extra --log-facility="$run/dnsmasq.log"
-	ip netns exec lab-server busybox httpd -p "$server:80" -h "$run/www"
+		"$log_queries" --log-facility="$run/dnsmasq.log"
+	serve_pages
+}
+
+# By busybox, which goes to the background once it listens; or by what CentOS 7 has instead, which has to be waited for.
+serve_pages() {
+	if command -v busybox >/dev/null; then
+		inside lab-server busybox httpd -p "$server:80" -h "$run/www"
+		return
+	fi
+	(cd "$run/www" && inside lab-server setsid python2 -m SimpleHTTPServer 80 </dev/null >"$run/httpd.log" 2>&1 &)
+	tries=0
+	until inside lab-server curl -s -o /dev/null "http://$server/"; do
+		tries=$((tries + 1))
+		[ "$tries" -le 100 ] || { tail -n 3 "$run/httpd.log" >&2 && exit 1; }
+		sleep 0.1
+	done
 }
 
 # One ip process for the links of all lanes and one for each lane's own side: a process a step is slow under emulation.
@@ -38,12 +67,12 @@ add_lanes() {
 	while [ "$lane" -lt "$1" ]; do
 		if ! have "lab-lane$lane"; then
 			ip netns add "lab-lane$lane"
-			ip -n lab-server -batch - <<-EOF
+			inside lab-server ip -batch - <<-EOF
 				link add server$lane type veth peer name lane netns lab-lane$lane
 				link set server$lane up
 				route add $(client "$lane") dev server$lane
 			EOF
-			ip -n "lab-lane$lane" -batch - <<-EOF
+			inside "lab-lane$lane" ip -batch - <<-EOF
 				link set lo up
 				link set lane up
 				addr add $(client "$lane") peer $server dev lane

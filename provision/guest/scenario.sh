@@ -6,6 +6,7 @@
 #   resolver="OPTIONS"     the "options" of resolv.conf(5); none by default
 #   queue=none|nfqdns      who sends the lane's DNS packets to NFQUEUE
 #   hold_packets=N hold_ms=T    when the verdict program lets them go (see user.out --help)
+#   trace=none|stap        what traces the confirm of each DNS packet
 set -eu
 lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
 action=${1:-}
@@ -20,6 +21,7 @@ esac
 state=/run/lab/$lane
 pidfile=$state/verdict.pid
 log=$state/verdict.jsonl
+tracer=$state/stap
 queue_number=0
 
 # Waits until the command given succeeds, ten seconds at most.
@@ -52,7 +54,31 @@ start_verdict_program() {
 	cp "$log" "$state/verdict.start"
 }
 
+start_tracer() {
+	if ! command -v stap >/dev/null; then
+		echo "there is no systemtap in this machine; on CentOS, 'lab up' with '--trace stap' installs it" >&2
+		exit 1
+	fi
+	: >"$tracer.out"
+	# The trial empties the file, so it is appended to.
+	setsid stap -g "$lab/stap/confirm.stp" </dev/null >>"$tracer.out" 2>"$tracer.err" &
+	echo $! >"$tracer.pid"
+	# It compiles a kernel module first: half a minute, later on a second.
+	for _ in $(seq 20); do
+		! await grep -q '^ready' "$tracer.out" || return 0
+		kill -0 "$(cat "$tracer.pid")" 2>/dev/null || break
+	done
+	echo "systemtap does not trace: $(tail -n 5 "$tracer.err")" >&2
+	exit 1
+}
+
 end() {
+	if [ -e "$tracer.pid" ]; then
+		pid=$(cat "$tracer.pid")
+		kill -INT "$pid" 2>/dev/null || true
+		await is_gone "$pid" || kill -9 "$pid"
+		rm -f "$tracer.pid"
+	fi
 	if [ -e "$pidfile" ]; then
 		pid=$(cat "$pidfile")
 		kill "$pid" 2>/dev/null || true
@@ -68,7 +94,7 @@ end() {
 }
 
 begin() {
-	resolver='' queue=none hold_packets=1 hold_ms=0
+	resolver='' queue=none hold_packets=1 hold_ms=0 trace=none
 	for setting in "$@"; do
 		value=${setting#*=}
 		case $setting in
@@ -76,6 +102,7 @@ begin() {
 		queue=none | queue=nfqdns) queue=$value ;;
 		hold_packets=*) hold_packets=$value ;;
 		hold_ms=*) hold_ms=$value ;;
+		trace=none | trace=stap) trace=$value ;;
 		*)
 			echo "scenario.sh: unknown setting '$setting'" >&2
 			exit 2
@@ -88,6 +115,7 @@ begin() {
 	: >"$state/verdict.start"
 	echo "nameserver 10.10.10.53" >"/etc/netns/$lane/resolv.conf"
 	[ -z "$resolver" ] || echo "options $resolver" >>"/etc/netns/$lane/resolv.conf"
+	[ "$trace" = none ] || start_tracer
 	if [ "$queue" = nfqdns ]; then
 		start_verdict_program "$hold_packets" "$hold_ms"
 		insmod "$lab/build/$(uname -r)/nfqdns.ko" queue="$queue_number"

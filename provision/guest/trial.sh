@@ -8,6 +8,7 @@
 #   stat.before stat.after            /proc/net/stat/nf_conntrack of the lane
 #   resolv.conf                       what the resolver was told
 #   ctrewind.before ctrewind.after    how often each probe of ctrewind had acted
+#   stap.out                          what systemtap traced, where it does
 # Each process costs some 30 ms under emulation, so the shell itself does what it can.
 set -eu
 if [ $# -ne 3 ]; then
@@ -32,6 +33,7 @@ read -r uptime _ </proc/uptime
 mark=lab-trial-begins-$uptime
 # The verdict program appends, so its log may be emptied while it runs.
 : >"$state/verdict.jsonl"
+[ ! -e "$state/stap.pid" ] || : >"$state/stap.out"
 counters before
 echo "$mark" >/dev/kmsg
 
@@ -42,7 +44,12 @@ curl --silent --show-error --output /dev/null --max-time "$max_s" --write-out '{
 echo "$status" >curl.status
 
 counters after
+traced=''
+if [ -e "$state/stap.pid" ]; then
+	traced=stap.out
+	sleep 0.5 # systemtap hands over what it has five times a second
+fi
 # shellcheck disable=SC2094  # the program and the file only share their name
 dmesg | awk -v mark="$mark" 'found { print } index($0, mark) { found = 1 }' >dmesg
 tar -cf - curl.json curl.err curl.status dmesg stat.before stat.after ctrewind.before ctrewind.after \
-	-C "$state" verdict.start verdict.jsonl -C /etc resolv.conf
+	-C "$state" verdict.start verdict.jsonl ${traced:+"$traced"} -C /etc resolv.conf

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what the lab needs on a Debian host: packages, and a virtual environment in .venv/.
+# Usage: bootstrap.sh [--tests]    with what only the tests need
 # Does nothing where everything is there. Every Python package is checked against requirements.txt's hashes.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -9,9 +10,11 @@ as_root() {
 	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+lists=provision/host/packages.txt
+[ "${1:-}" != --tests ] || lists="$lists provision/host/test-packages.txt"
 missing=''
-# shellcheck disable=SC2013  # one word a package
-for package in $(sed 's/#.*//' provision/host/packages.txt); do
+# shellcheck disable=SC2013,SC2086  # one word a package, one a list
+for package in $(sed 's/#.*//' $lists); do
 	status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
 	[ "$status" = installed ] || missing="$missing $package"
 done

@@ -54,7 +54,9 @@ class TestLab:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a lab command."""
-        environment = {**os.environ, "LAB_HOME": str(self.home), "COLUMNS": "120", **self.environment}
+        # Whatever this host could bring up by default: here it is replicas, unless a test says otherwise.
+        own = {"LAB_HOME": str(self.home), "LAB_PROVIDER": "qemu", "LAB_CONFIG": str(self.home / "config.toml")}
+        environment = {**os.environ, **own, "COLUMNS": "120", **self.environment}
         process = subprocess.Popen(
             [sys.executable, "-m", "lab", *arguments],
             env=environment,

@@ -141,7 +141,9 @@ def test_a_port_that_is_taken_is_named(fresh: TestLab, tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         machine = tmp_path / "insists.toml"
-        machine.write_text(f'title = "t"\nkernel = "6.1"\nera = "relookup"\nreplica = false\nssh_port = {port}\n')
+        machine.write_text(
+            f'era = "relookup"\nssh_port = {port}\n[debian]\ntitle = "t"\nkernel = "6.1"\nrewound = false\n'
+        )
         done = fresh.run("up", str(machine))
 
     assert done.status == 3
@@ -197,15 +199,14 @@ def test_the_probe_tells_an_accelerator_that_boots_a_guest_from_one_that_does_no
     running: TestLab,
 ) -> None:
     """Whether KVM is believed depends on this; software emulation always boots, nonsense never."""
-    kernel, initramfs = booted_with(running)
+    image = booted_with(running)
 
-    assert accelerator.boots("tcg", kernel, initramfs, Work(), bound_s=60)
-    assert not accelerator.boots("nonsense", kernel, initramfs, Work(), bound_s=60)
-    assert not accelerator.boots("tcg", initramfs, initramfs, Work(), bound_s=5)
+    assert accelerator.boots("tcg", image.kernel("6.1"), Work(), bound_s=60)
+    assert not accelerator.boots("nonsense", image.kernel("6.1"), Work(), bound_s=60)
+    assert not accelerator.boots("tcg", image.initramfs("6.1"), Work(), bound_s=5)
 
 
-def booted_with(lab: TestLab) -> tuple[Path, Path]:
-    """Give kernel and plain initramfs of the image that the lab's guests use."""
+def booted_with(lab: TestLab) -> Image:
+    """Give the image that the lab's guests use."""
     arguments = lab.guests()[0].cmdline()
-    image = Image(Path(arguments[arguments.index("-kernel") + 1]).parent)
-    return image.kernel("6.1"), image.initramfs("6.1")
+    return Image(Path(arguments[arguments.index("-kernel") + 1]).parent)

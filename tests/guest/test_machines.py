@@ -119,7 +119,7 @@ def test_a_machine_can_boot_the_newer_kernel(fresh: TestLab, tmp_path: Path) -> 
     """The modules are built for 6.12 as well, and show the old era there."""
     (old,) = find.machines(MACHINES, ["old"])
     newer = tmp_path / "newer.toml"
-    newer.write_text(f'title = "6.12, rewound"\nkernel = "6.12"\nera = "{old.era}"\nreplica = true\n')
+    newer.write_text(f'era = "{old.era}"\n[debian]\ntitle = "6.12, rewound"\nkernel = "6.12"\nrewound = true\n')
     fresh.well("up", str(newer))
     done = fresh.run("run", str(newer), "-s", "nfqueue", "-n", "1", "--json")
     fresh.well("destroy", str(newer))

@@ -28,7 +28,7 @@ def lab(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (["up", "olf"], "new, old, today"),
         (["run", "old", "-s", "nonsense"], "baseline, nfqueue, nfqueue-single-request-reopen"),
-        (["run", "--nonsense"], "--scenario, --trials, --json, --quiet, --help"),
+        (["run", "--nonsense"], "--scenario, --trials, --trace, --json, --quiet, --help"),
         (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, compare, demo"),
         (["run", "old", "-n", "0"], "0 is not in the range"),
         (["run", "old", "-n", "x"], "not a valid integer"),

@@ -15,11 +15,11 @@ import pytest
 
 from lab import review
 from lab.catalogue import find
-from lab.catalogue.machine import Machine
+from lab.catalogue.era import Era
 from lab.catalogue.scenario import Scenario
 from lab.errors import BadInput, BrokenEnvironment
-from lab.home import MACHINES, SCENARIOS
-from lab.store import Run, RunStore
+from lab.home import SCENARIOS
+from lab.store import RanOn, Run, RunStore
 
 
 def archive(**files: str) -> bytes:
@@ -39,6 +39,10 @@ def trial(lookup_s: float) -> bytes:
     return archive(curl__json=timings, curl__status="0\n", dmesg="")
 
 
+REPLICA = RanOn(kernel="6.1.0-test", era=Era.DROP, replica=True, title="a replica")
+CENTOS = RanOn(kernel="3.10.0-123.el7.x86_64", era=Era.DROP, replica=False, title="CentOS 7.0", system="CentOS 7.0")
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> RunStore:
     """Give an empty store."""
@@ -53,8 +57,7 @@ def baseline() -> Scenario:
 
 def begin(store: RunStore, baseline: Scenario, *names: str) -> Run:
     """Begin a run of the baseline on machines."""
-    machines: list[tuple[Machine, str]] = [(machine, "6.1.0-test") for machine in find.machines(MACHINES, names)]
-    return store.begin(machines, [baseline], 2)
+    return store.begin(dict.fromkeys(names, REPLICA), [baseline], 2)
 
 
 def test_what_is_stored_is_what_is_read(store: RunStore, baseline: Scenario) -> None:
@@ -172,3 +175,17 @@ def test_comparing_what_was_never_run_lists_what_was(store: RunStore, baseline: 
     store.add_trial(begin(store, baseline, "old"), "old", "baseline", 1, trial(0.02))
     with pytest.raises(BadInput, match="no trials of 'new' are stored; the stored runs have trials of: old"):
         review.newest(store, ["new"])
+
+
+def test_a_machine_that_became_another_is_never_mixed_with_what_it_was(store: RunStore, baseline: Scenario) -> None:
+    """A replica's trials do not pass for CentOS's: each table is of one of the two."""
+    other = baseline.model_copy(update={"name": "other"})
+    for machine, scenarios in ((REPLICA, [baseline, other]), (CENTOS, [baseline])):
+        run = store.begin({"old": machine}, scenarios, 1)
+        for scenario in scenarios:
+            store.add_trial(run, "old", scenario.name, 1, trial(0.02))
+
+    compared = review.newest(store)
+
+    assert compared.machines == {"old": CENTOS}
+    assert [cell.scenario for cell in compared.cells] == ["baseline"]

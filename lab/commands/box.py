@@ -1,0 +1,35 @@
+"""`lab box build`: the lab's own guest image as a Vagrant box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.provider.vagrant import build_box
+from lab.result import Result
+from lab.session import Session
+
+
+@dataclass(frozen=True)
+class BoxBuilt:
+    """A box on disk.
+
+    Attributes:
+        path: The file.
+        version: Another for another guest image.
+        sha256: The file's checksum, in hexadecimal.
+    """
+
+    path: Path
+    version: str
+    sha256: str
+
+
+def build(session: Session) -> Result[BoxBuilt]:
+    """Build the box; does nothing when it is there.
+
+    Raises:
+        BrokenEnvironment: a program or space is missing.
+    """
+    file = build_box(session.home.cache, session.work)
+    return Result(BoxBuilt(file.path, file.version, file.sha256))

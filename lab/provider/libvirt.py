@@ -1,0 +1,53 @@
+"""Removes what Vagrant may leave with libvirt: a domain it was killed over, and volumes it never removes."""
+
+from __future__ import annotations
+
+from lab import process
+from lab.errors import BrokenEnvironment
+
+POOL = "default"
+"""Where vagrant-libvirt puts its volumes."""
+
+
+def remove(uri: str, domain: str) -> None:
+    """Remove a domain and its disk, as far as they are still there.
+
+    Args:
+        uri: libvirt's address.
+        domain: The domain's name.
+
+    Raises:
+        BrokenEnvironment: libvirt's command line is missing or fails.
+    """
+    if domain in _virsh(uri, "list", "--all", "--name"):
+        if domain in _virsh(uri, "list", "--name"):
+            _virsh(uri, "destroy", domain)
+        _virsh(uri, "undefine", domain)
+    remove_volumes(uri, f"{domain}.img")
+
+
+def remove_volumes(uri: str, prefix: str) -> None:
+    """Remove the volumes whose names begin so.
+
+    Raises:
+        BrokenEnvironment: libvirt's command line is missing or fails.
+    """
+    if POOL not in (name.strip() for name in _virsh(uri, "pool-list", "--name")):
+        return
+    # The pool does not see by itself what was written beside it.
+    _virsh(uri, "pool-refresh", POOL)
+    for line in _virsh(uri, "vol-list", POOL)[2:]:
+        name = (line.split() or [""])[0]
+        if name.startswith(prefix):
+            _virsh(uri, "vol-delete", name, "--pool", POOL)
+
+
+def _virsh(uri: str, *arguments: str) -> list[str]:
+    try:
+        virsh = process.require("virsh", "libvirt-clients")
+        return [
+            line.strip() for line in process.output_of([virsh, "--connect", uri, *arguments], bound_s=60).splitlines()
+        ]
+    except BrokenEnvironment as error:
+        error.message = f"libvirt ({uri}): {error.message}"
+        raise

@@ -1,0 +1,335 @@
+"""The Vagrant provider: real CentOS, or the lab's own image as a box."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lab import keys, process
+from lab.catalogue.machine import Box, CentOS, Debian, Hypervisor, Machine
+from lab.endpoint import Endpoint
+from lab.errors import BadInput, BrokenEnvironment
+from lab.files import locked, write_whole
+from lab.home import PROJECT, PROVISION, Home
+from lab.image import box as image_box
+from lab.image import build as image_build
+from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
+from lab.provider import libvirt
+from lab.provider.base import HOST, State, answers, free_port
+from lab.provider.vagrant_cli import BoxMissingError, VagrantCommand
+from lab.provider.vagrantfile import DirectKernel, Setting, render, render_box
+from lab.work import Work
+
+TEMPLATE = PROJECT / "Vagrantfile.j2"
+BOX_TEMPLATE = PROVISION / "vagrant" / "box.Vagrantfile.j2"
+LOGIN_SCRIPT = PROVISION / "vagrant" / "login.sh"
+
+VAGRANT_PROVIDER = {
+    Hypervisor.VIRTUALBOX: "virtualbox",
+    Hypervisor.LIBVIRT: "libvirt",
+    Hypervisor.LIBVIRT_SESSION: "libvirt",
+    Hypervisor.QEMU: "qemu",
+}
+"""What Vagrant calls each."""
+
+HALT_BOUND_S = 120.0
+"""For the guest's own shutdown, as Vagrant sees it; after that it is switched off."""
+
+SHARED_BOUND_S = 1800.0
+"""How long another command may take to fetch or remove a box."""
+
+_HOST_KEY = re.compile(r"lab: host key: (ecdsa-sha2-nistp256 [A-Za-z0-9+/=]+)\s")
+"""What provision/vagrant/login.sh says, wherever Vagrant puts it."""
+
+_RUNNING = frozenset({"running", "inaccessible"})
+"""The states in which a guest's kernel runs, as Vagrant's providers call them; libvirt's plugin calls a guest whose
+agent does not answer inaccessible."""
+
+
+class Vagrant:
+    """Brings each machine up in a directory of its own, with a Vagrantfile rendered for it.
+
+    Args:
+        home: Where machines lie.
+        work: Told of each step.
+        hypervisor: What runs the guests.
+        accelerated: Tells whether it has hardware virtualisation here; asked only when a machine is made.
+    """
+
+    def __init__(self, home: Home, work: Work, hypervisor: Hypervisor, accelerated: Callable[[], bool]) -> None:
+        self._home = home
+        self._work = work
+        self._hypervisor = hypervisor
+        self._accelerated = accelerated
+        lab_id = hashlib.sha256(str(home.path).encode()).hexdigest()[:8]
+        self._prefix = f"five-second-lab-{lab_id}-"
+        self._own_box = f"five-second-lab/debian-{lab_id}"
+        """Of this lab alone, so that it can go when the lab's last machine goes."""
+
+    def state(self, machine: Machine) -> State:
+        """Tell how far the machine's life has come."""
+        if not self._is_known(machine):
+            return State.ABSENT
+        if self._host_key(machine) and answers(self._ssh_port(machine)):
+            # Vagrant would take a second to say so.
+            return State.RUNNING
+        (status,) = self._command(machine).status()
+        if status.state in _RUNNING:
+            return State.RUNNING
+        return State.ABSENT if status.state == "not_created" else State.HALTED
+
+    def endpoint(self, machine: Machine) -> Endpoint:
+        """Give the endpoint of a running machine.
+
+        Raises:
+            BrokenEnvironment: it is not running, or was never brought up to its end.
+        """
+        state = self.state(machine)
+        if state is not State.RUNNING:
+            raise BrokenEnvironment(
+                f"{machine.name} is {state}, not running", hint=f"bring it up: lab up {machine.name}"
+            )
+        return self._endpoint(machine)
+
+    def prepare(self, machines: Sequence[Machine]) -> None:
+        """Make the box of the lab's image and give it to Vagrant, when one of these machines needs it."""
+        if any(isinstance(machine.system, Debian) and not self._is_known(machine) for machine in machines):
+            file = build_box(self._home.cache, self._work)
+            with self._shared():
+                self._take_in(file)
+
+    def up(self, machine: Machine) -> Endpoint:
+        """Bring the machine up until Vagrant has logged in to it.
+
+        Raises:
+            BrokenEnvironment: Vagrant, a plugin, the box, space or a port is missing, or the guest did not boot.
+            Cancelled: the work was cancelled; Vagrant has undone what it was doing.
+        """
+        state = self.state(machine)
+        if state is State.RUNNING and self._host_key(machine):
+            return self._endpoint(machine)
+        if state is State.ABSENT:
+            self._make(machine)
+        else:
+            with self._work.step("vagrant up", machine.name):
+                self._command(machine).up(provider=VAGRANT_PROVIDER[self._hypervisor])
+        if not self._host_key(machine):
+            # Cut off after the boot and before the lab's key was in.
+            with self._work.step("vagrant provision", machine.name):
+                self._command(machine).provision()
+            self._note_host_key(machine)
+        return self._endpoint(machine)
+
+    def switch_off(self, machine: Machine) -> None:
+        """Stop the machine at once, as by its power button; its disk stays."""
+        if self.state(machine) is State.RUNNING:
+            command = self._command(machine)
+            command.bound_s = HALT_BOUND_S
+            command.halt(force=True)
+
+    def halt(self, machine: Machine) -> None:
+        """Shut the guest down; switch it off when it does not answer."""
+        if self.state(machine) is not State.RUNNING:
+            return
+        with self._work.step("vagrant halt", machine.name):
+            command = self._command(machine)
+            command.bound_s = HALT_BOUND_S
+            with contextlib.suppress(BrokenEnvironment):
+                command.halt()
+            self.switch_off(machine)
+
+    def destroy(self, machine: Machine) -> None:
+        """Remove the machine, and with the lab's last one the lab's box; boxes from elsewhere stay for the next time.
+
+        Raises:
+            BrokenEnvironment: Vagrant failed; what it left is still known, so that it can be tried again.
+        """
+        directory = self._directory(machine)
+        if not directory.exists():
+            return
+        with self._work.step("vagrant destroy", machine.name, tidying=True):
+            if self._is_known(machine):
+                self._command(machine, tidying=True).destroy()
+            self._libvirt(lambda: libvirt.remove(self._uri, self._prefix + machine.name))
+            with self._shared(tidying=True):
+                shutil.rmtree(directory)
+                if not any(self._home.path.glob("machines/*/Vagrantfile")):
+                    self._give_back()
+
+    def rendered(self, machine: Machine, box: Box | None = None, ssh_port: int | None = None) -> str:
+        """Give the machine's Vagrantfile; touches nothing but the lab's key.
+
+        Args:
+            machine: The machine.
+            box: The box to start from; the first there is for None.
+            ssh_port: The port that leads to its SSH server; one that is free now for None.
+        """
+        login = keys.ensure(self._home.path / "keys" / "login")
+        setting = Setting(
+            hypervisor=self._hypervisor,
+            accelerated=self._accelerated(),
+            box=box or self._boxes(machine)[0],
+            ssh_port=ssh_port or machine.ssh_port or free_port(),
+            key_file=login.private,
+            public_key=login.public,
+            prefix=self._prefix,
+            direct_kernel=self._direct_kernel(machine),
+        )
+        return render(TEMPLATE, machine, setting)
+
+    def _make(self, machine: Machine) -> None:
+        self.prepare([machine])
+        directory = self._directory(machine)
+        directory.mkdir(parents=True, exist_ok=True)
+        shutil.copy(LOGIN_SCRIPT, directory / "login.sh")
+        self._copy_kernel(machine)
+        port = machine.ssh_port or free_port()
+        write_whole(directory / "vagrant.json", json.dumps({"ssh_port": port}))
+        boxes = self._boxes(machine)
+        for number, box in enumerate(boxes, start=1):
+            write_whole(directory / "Vagrantfile", self.rendered(machine, box, port), mode=0o600)
+            named = f"{box.name} {box.version}" if box.version and isinstance(machine.system, CentOS) else box.name
+            try:
+                with self._work.step(f"vagrant up, box {named}", machine.name):
+                    self._command(machine).up(provider=VAGRANT_PROVIDER[self._hypervisor])
+                break
+            except BoxMissingError as error:
+                if number == len(boxes):
+                    raise
+                self._work.note(f"{error.message}: trying the next box", machine.name)
+        self._note_host_key(machine)
+
+    def _boxes(self, machine: Machine) -> list[Box]:
+        if isinstance(machine.system, CentOS):
+            boxes = [box for box in machine.system.boxes if self._hypervisor in box.hypervisors]
+            if not boxes:
+                raise BadInput(f"{machine.name}: its TOML file has no box for {self._hypervisor}")
+            return boxes
+        image = image_build.Image(image_build.path_of(Recipe.from_environment(PROVISION), self._home.cache))
+        return [
+            Box(
+                name=self._own_box,
+                version=image_box.version_of(image),
+                url=self._catalogue.as_uri(),
+                hypervisors=(self._hypervisor,),
+            )
+        ]
+
+    @property
+    def _catalogue(self) -> Path:
+        return self._home.path / "vagrant" / "debian.json"
+
+    def _take_in(self, file: image_box.BoxFile) -> None:
+        """Give Vagrant the lab's box, once; machines that come up together would get in each other's way."""
+        image_box.write_catalogue(self._catalogue, self._own_box, file)
+        command = VagrantCommand(self._catalogue.parent, self._work)
+        known = {(box.name, box.version) for box in command.box_list()}
+        if (self._own_box, file.version) not in known:
+            with self._work.step("giving Vagrant the box of the guest image"):
+                command.box_add(self._own_box, self._catalogue.as_uri())
+
+    def _give_back(self) -> None:
+        """Remove the lab's box where Vagrant and libvirt keep it."""
+        if not self._catalogue.exists():
+            return
+        command = VagrantCommand(self._catalogue.parent, self._tidying)
+        if any(box.name == self._own_box for box in command.box_list()):
+            command.remove_box(self._own_box, "libvirt")
+        volume = self._own_box.replace("/", "-VAGRANTSLASH-")
+        self._libvirt(lambda: libvirt.remove_volumes(self._uri, volume))
+        shutil.rmtree(self._catalogue.parent)
+
+    def _libvirt(self, do: Callable[[], None]) -> None:
+        if VAGRANT_PROVIDER[self._hypervisor] == "libvirt":
+            do()
+
+    @property
+    def _uri(self) -> str:
+        return "qemu:///session" if self._hypervisor is Hypervisor.LIBVIRT_SESSION else "qemu:///system"
+
+    @property
+    def _tidying(self) -> Work:
+        """Work that is done even when the command was cancelled, and that nobody needs to hear of."""
+        return Work()
+
+    def _shared(self, *, tidying: bool = False) -> contextlib.AbstractContextManager[None]:
+        work = self._tidying if tidying else self._work
+        return locked(self._home.path / "vagrant.lock", "the lab's Vagrant box", work, bound_s=SHARED_BOUND_S)
+
+    def _direct_kernel(self, machine: Machine) -> DirectKernel | None:
+        if not isinstance(machine.system, Debian):
+            return None
+        directory = self._directory(machine)
+        return DirectKernel(directory / "vmlinuz", directory / "initramfs", KERNEL_ARGUMENTS)
+
+    def _copy_kernel(self, machine: Machine) -> None:
+        """Keep the kernel for as long as the machine is there: the image it came with may be replaced."""
+        kernel = self._direct_kernel(machine)
+        if kernel is None or not isinstance(machine.system, Debian):
+            return
+        image = image_build.ensure(Recipe.from_environment(PROVISION), self._home.cache, self._work)
+        series = machine.system.kernel
+        if series not in image.releases:
+            raise BrokenEnvironment(
+                f"{machine.name}: the guest image has no kernel {series}; it has: {', '.join(image.releases)}"
+            )
+        shutil.copy(image.kernel(series), kernel.kernel)
+        shutil.copy(image.initramfs(series), kernel.initramfs)
+
+    def _directory(self, machine: Machine) -> Path:
+        return self._home.machine(machine.name)
+
+    def _command(self, machine: Machine, *, tidying: bool = False) -> VagrantCommand:
+        return VagrantCommand(self._directory(machine), self._tidying if tidying else self._work)
+
+    def _host_key(self, machine: Machine) -> str | None:
+        path = self._directory(machine) / "host_key.pub"
+        return path.read_text().strip() if path.exists() else None
+
+    def _note_host_key(self, machine: Machine) -> None:
+        """Keep the key that the guest's SSH server will be known by; it came over Vagrant's own first login."""
+        log = self._command(machine).log
+        said = _HOST_KEY.findall(log.read_text(errors="replace"))
+        if not said:
+            raise BrokenEnvironment(
+                f"{machine.name}: Vagrant ran login.sh, but the guest did not say its host key",
+                hint=process.last_lines(log),
+                evidence=log,
+            )
+        write_whole(self._directory(machine) / "host_key.pub", said[-1] + "\n")
+
+    def _endpoint(self, machine: Machine) -> Endpoint:
+        login = keys.ensure(self._home.path / "keys" / "login")
+        host_key = self._host_key(machine)
+        if host_key is None:
+            raise BrokenEnvironment(
+                f"{machine.name} was never brought up to its end", hint=f"bring it up: lab up {machine.name}"
+            )
+        return Endpoint(machine.name, HOST, self._ssh_port(machine), "root", login.private, host_key)
+
+    def _ssh_port(self, machine: Machine) -> int:
+        return int(json.loads((self._directory(machine) / "vagrant.json").read_text())["ssh_port"])
+
+    def _is_known(self, machine: Machine) -> bool:
+        """Tell whether Vagrant was ever asked to bring the machine up."""
+        return (self._directory(machine) / ".vagrant").exists()
+
+
+def build_box(cache: Path, work: Work) -> image_box.BoxFile:
+    """Give the lab's guest image as a box; both are built when the cache does not have them.
+
+    Raises:
+        BrokenEnvironment: a program or space is missing, or the image cannot be built.
+    """
+    image = image_build.ensure(Recipe.from_environment(PROVISION), cache, work)
+
+    def vagrantfile(series: str) -> str:
+        kernel = DirectKernel(image.kernel(series), image.initramfs(series), KERNEL_ARGUMENTS)
+        return render_box(BOX_TEMPLATE, kernel)
+
+    return image_box.ensure(image, vagrantfile, cache, work)

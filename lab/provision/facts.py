@@ -1,0 +1,67 @@
+"""What a machine is found to be: looked at, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.errors import BrokenEnvironment
+from lab.ssh import Shell
+
+REMOTE = "/opt/lab"
+"""Where the lab's files lie in a machine."""
+
+_FACTS = f"""
+uname -r
+cat /etc/centos-release 2>/dev/null || (. /etc/os-release && echo "$PRETTY_NAME")
+cat {REMOTE}/digest 2>/dev/null || echo none
+cat {REMOTE}/build/digest 2>/dev/null || echo none
+cd {REMOTE}/build 2>/dev/null && echo user.out* "$(uname -r)"/*.ko || echo none
+cat /sys/module/ctrewind/parameters/era 2>/dev/null || echo untouched
+cat /run/lab/lanes 2>/dev/null || echo 0
+"""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a machine is found to be.
+
+    Attributes:
+        kernel: Its kernel release, as `uname -r` says it.
+        system: Its distribution, as it names itself.
+        sources: The digest of the lab's sources it has.
+        built_from: The digest of the sources its build was made of.
+        built: What there is for its kernel: the names of modules and programs.
+        era: The era ctrewind gives it, or "untouched".
+        lanes: How many lanes its test network has.
+    """
+
+    kernel: str
+    system: str
+    sources: str
+    built_from: str
+    built: frozenset[str]
+    era: str
+    lanes: int
+
+
+def gather(shell: Shell) -> Facts:
+    """Look at a machine; changes nothing.
+
+    Raises:
+        BrokenEnvironment: it cannot be asked.
+    """
+    return parse(shell.ask(["sh", "-c", _FACTS]))
+
+
+def parse(text: str) -> Facts:
+    """Read what the machine said of itself.
+
+    Raises:
+        BrokenEnvironment: it said something else.
+    """
+    try:
+        kernel, system, sources, built_from, built, era, lanes = (line.strip() for line in text.strip().splitlines())
+        names = frozenset(name.removeprefix(f"{kernel}/") for name in built.split())
+        return Facts(kernel, system, sources, built_from, names, era, int(lanes))
+    except ValueError as error:
+        raise BrokenEnvironment(f"the machine's answer is not understood: {text!r}") from error
