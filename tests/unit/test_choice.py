@@ -1,0 +1,158 @@
+"""Which provider brings a machine up, and why: every reason for and against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lab import preference
+from lab.catalogue import find
+from lab.catalogue.machine import Definition, Hypervisor
+from lab.errors import BadInput, BrokenEnvironment
+from lab.home import MACHINES
+from lab.preference import Preference, ProviderName
+from lab.provider import choice
+from lab.provider.choice import Choice, decide
+
+
+@dataclass
+class Host:
+    """A host that can do what is said here."""
+
+    problems: dict[Hypervisor, str] = field(default_factory=dict)
+    accelerated: tuple[Hypervisor, ...] = tuple(Hypervisor)
+
+    def problem(self, hypervisor: Hypervisor) -> str | None:
+        """Tell why it cannot run guests with a hypervisor."""
+        return self.problems.get(hypervisor)
+
+    def accelerates(self, hypervisor: Hypervisor) -> bool:
+        """Tell whether a hypervisor has hardware virtualisation."""
+        return hypervisor in self.accelerated
+
+
+WITHOUT_VAGRANT = Host(dict.fromkeys(Hypervisor, "Vagrant is not installed"))
+
+
+def machine(name: str) -> Definition:
+    """Give a machine of the lab."""
+    return find.machines(MACHINES, [name])[0]
+
+
+def asked(provider: ProviderName, hypervisor: Hypervisor | None = None, *, replica: bool = False) -> Preference:
+    """Ask on the command line."""
+    return Preference(provider, hypervisor, replica, "--provider", True, replica)  # noqa: FBT003  by position
+
+
+def test_centos_is_the_default_where_vagrant_and_hardware_virtualisation_are_there() -> None:
+    """The real thing, where it can be had."""
+    made = decide(machine("old"), Preference(), Host())
+
+    assert (made.provider, made.hypervisor, made.centos) == (ProviderName.VAGRANT, Hypervisor.VIRTUALBOX, True)
+    assert made.reason == "Vagrant, virtualbox and hardware virtualisation are there"
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        (WITHOUT_VAGRANT, "Vagrant is not installed"),
+        (Host(accelerated=()), "virtualbox has no hardware virtualisation that works"),
+        (
+            Host({Hypervisor.VIRTUALBOX: "VirtualBox is not installed"}, ()),
+            "VirtualBox is not installed; libvirt has no",
+        ),
+    ],
+)
+def test_a_replica_is_the_default_elsewhere_and_the_reason_is_said(host: Host, reason: str) -> None:
+    """Nobody wonders why there is no CentOS, and a reason that holds several times is said once."""
+    made = decide(machine("old"), Preference(), host)
+
+    assert (made.provider, made.hypervisor, made.centos) == (ProviderName.QEMU, None, False)
+    assert made.reason.startswith(reason)
+    assert made.reason.count(reason) == 1
+
+
+def test_a_machine_without_centos_never_asks_for_vagrant() -> None:
+    """There is nothing to gain."""
+    assert decide(machine("today"), Preference(), Host()).provider is ProviderName.QEMU
+    assert decide(machine("old"), Preference(replica=True), Host()).provider is ProviderName.QEMU
+
+
+def test_what_is_asked_for_counts_more_than_what_is_there() -> None:
+    """Each way, with who asked in the reason."""
+    assert decide(machine("old"), asked(ProviderName.QEMU), Host()).reason == "--provider asks for it"
+    replica = decide(machine("old"), asked(ProviderName.VAGRANT, replica=True), Host(accelerated=()))
+    assert (replica.hypervisor, replica.centos) == (Hypervisor.LIBVIRT_SESSION, False)
+    centos = decide(machine("old"), asked(ProviderName.VAGRANT, Hypervisor.LIBVIRT), Host(accelerated=()))
+    assert (centos.hypervisor, centos.centos) == (Hypervisor.LIBVIRT, True)
+
+
+def test_what_is_asked_for_and_cannot_be_had_is_an_error_that_says_why() -> None:
+    """Never a silent substitute."""
+    with pytest.raises(BrokenEnvironment, match="Vagrant is not installed") as caught:
+        decide(machine("old"), asked(ProviderName.VAGRANT), WITHOUT_VAGRANT)
+    assert "apt-get install vagrant" in (caught.value.hint or "")
+    with pytest.raises(BadInput, match="CentOS cannot be brought up under libvirt-session"):
+        decide(machine("old"), asked(ProviderName.VAGRANT, Hypervisor.LIBVIRT_SESSION), Host())
+    with pytest.raises(BadInput, match="a replica cannot be brought up under virtualbox"):
+        decide(machine("old"), asked(ProviderName.VAGRANT, Hypervisor.VIRTUALBOX, replica=True), Host())
+
+
+def test_a_machine_that_is_there_is_only_held_against_the_command_line() -> None:
+    """A config file that was changed since does not make every command fail."""
+    there = Choice(provider=ProviderName.VAGRANT, hypervisor=Hypervisor.LIBVIRT, centos=True, reason="")
+
+    assert choice.satisfies(there, Preference(ProviderName.QEMU, asked_by="config.toml"))
+    assert choice.satisfies(there, asked(ProviderName.VAGRANT))
+    assert not choice.satisfies(there, asked(ProviderName.QEMU))
+    assert not choice.satisfies(there, asked(ProviderName.VAGRANT, Hypervisor.VIRTUALBOX))
+    assert not choice.satisfies(there, asked(ProviderName.VAGRANT, replica=True))
+
+
+def test_the_command_line_counts_more_than_the_environment_and_that_more_than_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each is named as the one who asked."""
+    monkeypatch.delenv("LAB_PROVIDER", raising=False)
+    monkeypatch.delenv("LAB_HYPERVISOR", raising=False)
+    config = tmp_path / "config.toml"
+    assert preference.gather(None, None, config, replica=False) == Preference()
+
+    config.write_text('provider = "vagrant"\nhypervisor = "virtualbox"\nreplica = true\n')
+    by_file = preference.gather(None, None, config, replica=False)
+    assert (by_file.provider, by_file.hypervisor, by_file.replica) == (
+        ProviderName.VAGRANT,
+        Hypervisor.VIRTUALBOX,
+        True,
+    )
+    assert by_file.asked_by == str(config)
+
+    monkeypatch.setenv("LAB_PROVIDER", "qemu")
+    assert preference.gather(None, None, config, replica=False).asked_by == "LAB_PROVIDER"
+    assert preference.gather("vagrant", None, config, replica=False).asked_by == "--provider"
+
+
+def test_a_name_that_there_is_not_is_said_with_those_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it was written; in the file with its line."""
+    config = tmp_path / "config.toml"
+    with pytest.raises(BadInput, match="--provider is 'docker'; it can be: qemu, vagrant"):
+        preference.gather("docker", None, config, replica=False)
+    monkeypatch.setenv("LAB_HYPERVISOR", "xen")
+    with pytest.raises(BadInput, match="LAB_HYPERVISOR is 'xen'; it can be: virtualbox, libvirt"):
+        preference.gather(None, None, config, replica=False)
+    config.write_text("\nprovider = 3\n")
+    with pytest.raises(BadInput, match=r"config\.toml:2: provider"):
+        preference.gather(None, None, config, replica=False)
+
+
+def test_a_stored_choice_comes_back_and_a_damaged_one_counts_as_none(tmp_path: Path) -> None:
+    """It lives as long as the machine."""
+    path = tmp_path / "old" / "choice.json"
+    made = decide(machine("old"), Preference(), Host())
+    choice.store(path, made)
+    assert choice.stored(path) == made
+
+    path.write_text("{")
+    assert choice.stored(path) is None
