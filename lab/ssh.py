@@ -8,6 +8,7 @@ import io
 import logging
 import math
 import shlex
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -35,6 +36,9 @@ LOGIN_BOUND_S = 30.0
 
 ANSWER_PAUSE_S = 0.005
 """Between two looks whether a command has ended: little beside the tenth of a second that the shortest one takes."""
+
+ANSWER_BOUND_S = 1.0
+"""How long a server that is up may take until it speaks."""
 
 COMMAND_BOUND_S = 60.0
 """How long a command may take that does not say otherwise."""
@@ -145,6 +149,10 @@ class Shell:
         """
         self._guarded(lambda: self._connection.put(io.BytesIO(content), path), f"write {path}")
 
+    def answers(self) -> bool:
+        """Tell whether the machine's SSH server answers at all, without logging in."""
+        return answers(self._endpoint.host, self._endpoint.port)
+
     def reopen(self) -> None:
         """Log in anew, as after the machine was booted anew.
 
@@ -180,6 +188,15 @@ class Shell:
             f"{name}: could not {what} over SSH: {why}",
             hint=f"see whether it still lives: lab status; start it afresh: lab destroy {name} && lab up {name}",
         )
+
+
+def answers(host: str, port: int) -> bool:
+    """Tell whether an SSH server answers on a port: it speaks first (RFC 4253, section 4.2)."""
+    try:
+        with socket.create_connection((host, port), timeout=ANSWER_BOUND_S) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
 
 
 def command_line(endpoint: Endpoint, known_hosts: str, command: Sequence[str]) -> list[str]:

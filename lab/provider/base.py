@@ -14,10 +14,6 @@ HOST = "127.0.0.1"
 """Guests are reached here and nowhere else."""
 
 
-ANSWER_BOUND_S = 1.0
-"""How long a server may take to answer before it is asked after in another way."""
-
-
 class State(StrEnum):
     """How far a machine's life has come."""
 
@@ -59,12 +55,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    """Tell whether an SSH server answers on a port: it speaks first (RFC 4253, section 4.2)."""
-    try:
-        with socket.create_connection((HOST, port), timeout=ANSWER_BOUND_S) as connection:
-            return connection.recv(4) == b"SSH-"
-    except OSError:
-        return False

@@ -32,14 +32,22 @@ def remove_volumes(uri: str, prefix: str) -> None:
     Raises:
         BrokenEnvironment: libvirt's command line is missing or fails.
     """
-    if POOL not in (name.strip() for name in _virsh(uri, "pool-list", "--name")):
-        return
+    for name in volumes(uri, prefix):
+        _virsh(uri, "vol-delete", name, "--pool", POOL)
+
+
+def volumes(uri: str, prefix: str) -> list[str]:
+    """Give the names of the volumes that begin so.
+
+    Raises:
+        BrokenEnvironment: libvirt's command line is missing or fails.
+    """
+    if POOL not in _virsh(uri, "pool-list", "--name"):
+        return []
     # The pool does not see by itself what was written beside it.
     _virsh(uri, "pool-refresh", POOL)
-    for line in _virsh(uri, "vol-list", POOL)[2:]:
-        name = (line.split() or [""])[0]
-        if name.startswith(prefix):
-            _virsh(uri, "vol-delete", name, "--pool", POOL)
+    names = [(line.split() or [""])[0] for line in _virsh(uri, "vol-list", POOL)[2:]]
+    return [name for name in names if name.startswith(prefix)]
 
 
 def _virsh(uri: str, *arguments: str) -> list[str]:

@@ -20,9 +20,10 @@ from lab.image import box as image_box
 from lab.image import build as image_build
 from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
 from lab.provider import libvirt
-from lab.provider.base import HOST, State, answers, free_port
+from lab.provider.base import HOST, State, free_port
 from lab.provider.vagrant_cli import BoxMissingError, VagrantCommand
 from lab.provider.vagrantfile import DirectKernel, Setting, render, render_box
+from lab.ssh import answers
 from lab.work import Work
 
 TEMPLATE = PROJECT / "Vagrantfile.j2"
@@ -75,7 +76,7 @@ class Vagrant:
         """Tell how far the machine's life has come."""
         if not self._is_known(machine):
             return State.ABSENT
-        if self._host_key(machine) and answers(self._ssh_port(machine)):
+        if self._host_key(machine) and answers(HOST, self._ssh_port(machine)):
             # Vagrant would take a second to say so.
             return State.RUNNING
         (status,) = self._command(machine).status()
@@ -158,6 +159,7 @@ class Vagrant:
             self._libvirt(lambda: libvirt.remove(self._uri, self._prefix + machine.name))
             with self._shared(tidying=True):
                 shutil.rmtree(directory)
+                VagrantCommand(self._vagrant_home, self._tidying).forget_the_gone()
                 if not any(self._home.path.glob("machines/*/Vagrantfile")):
                     self._give_back()
 
@@ -195,7 +197,7 @@ class Vagrant:
             write_whole(directory / "Vagrantfile", self.rendered(machine, box, port), mode=0o600)
             named = f"{box.name} {box.version}" if box.version and isinstance(machine.system, CentOS) else box.name
             try:
-                with self._work.step(f"vagrant up, box {named}", machine.name):
+                with self._first_alone(box), self._work.step(f"vagrant up, box {named}", machine.name):
                     self._command(machine).up(provider=VAGRANT_PROVIDER[self._hypervisor])
                 break
             except BoxMissingError as error:
@@ -221,28 +223,47 @@ class Vagrant:
         ]
 
     @property
+    def _vagrant_home(self) -> Path:
+        """Where Vagrant is called that is not about one machine, and logs."""
+        path = self._home.path / "vagrant"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
     def _catalogue(self) -> Path:
-        return self._home.path / "vagrant" / "debian.json"
+        return self._vagrant_home / "debian.json"
 
     def _take_in(self, file: image_box.BoxFile) -> None:
         """Give Vagrant the lab's box, once; machines that come up together would get in each other's way."""
         image_box.write_catalogue(self._catalogue, self._own_box, file)
-        command = VagrantCommand(self._catalogue.parent, self._work)
+        command = VagrantCommand(self._vagrant_home, self._work)
         known = {(box.name, box.version) for box in command.box_list()}
         if (self._own_box, file.version) not in known:
             with self._work.step("giving Vagrant the box of the guest image"):
                 command.box_add(self._own_box, self._catalogue.as_uri())
 
+    def _first_alone(self, box: Box) -> contextlib.AbstractContextManager[None]:
+        """Keep other machines of a box waiting until the first one is made.
+
+        Several Vagrants that begin at once would each fetch the box; and libvirt's plugin takes the volume that one is
+        still filling for a whole one, and boots from it.
+        """
+        volume = f"{box.name.replace('/', '-VAGRANTSLASH-')}_vagrant_box_image_{box.version or ''}"
+        if VAGRANT_PROVIDER[self._hypervisor] == "libvirt":
+            is_taken_in = bool(libvirt.volumes(self._uri, volume))
+        else:
+            command = VagrantCommand(self._vagrant_home, self._work)
+            is_taken_in = any(known.name == box.name for known in command.box_list())
+        return contextlib.nullcontext() if is_taken_in else self._shared()
+
     def _give_back(self) -> None:
         """Remove the lab's box where Vagrant and libvirt keep it."""
-        if not self._catalogue.exists():
-            return
-        command = VagrantCommand(self._catalogue.parent, self._tidying)
+        command = VagrantCommand(self._vagrant_home, self._tidying)
         if any(box.name == self._own_box for box in command.box_list()):
             command.remove_box(self._own_box, "libvirt")
         volume = self._own_box.replace("/", "-VAGRANTSLASH-")
         self._libvirt(lambda: libvirt.remove_volumes(self._uri, volume))
-        shutil.rmtree(self._catalogue.parent)
+        shutil.rmtree(self._vagrant_home)
 
     def _libvirt(self, do: Callable[[], None]) -> None:
         if VAGRANT_PROVIDER[self._hypervisor] == "libvirt":
@@ -265,7 +286,7 @@ class Vagrant:
         if not isinstance(machine.system, Debian):
             return None
         directory = self._directory(machine)
-        return DirectKernel(directory / "vmlinuz", directory / "initramfs", KERNEL_ARGUMENTS)
+        return DirectKernel(directory / "vmlinuz", directory / "initramfs", KERNEL_ARGUMENTS, directory / "console.log")
 
     def _copy_kernel(self, machine: Machine) -> None:
         """Keep the kernel for as long as the machine is there: the image it came with may be replaced."""
@@ -329,7 +350,6 @@ def build_box(cache: Path, work: Work) -> image_box.BoxFile:
     image = image_build.ensure(Recipe.from_environment(PROVISION), cache, work)
 
     def vagrantfile(series: str) -> str:
-        kernel = DirectKernel(image.kernel(series), image.initramfs(series), KERNEL_ARGUMENTS)
-        return render_box(BOX_TEMPLATE, kernel)
+        return render_box(BOX_TEMPLATE, image.kernel(series).name, image.initramfs(series).name, KERNEL_ARGUMENTS)
 
     return image_box.ensure(image, vagrantfile, cache, work)

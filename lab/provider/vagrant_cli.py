@@ -54,6 +54,11 @@ _CAUSES = (
         "try again on an idle machine, or raise boot_bound_s in the machine's TOML file",
     ),
     (
+        r"entered an invalid state while waiting",
+        "the guest ended while it booted",
+        "look at what it said: console.log beside Vagrant's log",
+    ),
+    (
         r"Could not set up host forwarding rule|is already in use|cannot forward the specified ports",
         "the port for its SSH server is taken",
         "free it, or leave ssh_port out of the machine's TOML file and make the machine anew",
@@ -128,6 +133,10 @@ class VagrantCommand(vagrant.Vagrant):  # type: ignore[misc]  # it has no types
     def _run_vagrant_command(self, args: Sequence[str | None]) -> str:
         argv = self._make_vagrant_command(args)
         return process.output_of(argv, bound_s=ASK_BOUND_S, cwd=self._directory, env=QUIET)
+
+    def forget_the_gone(self) -> None:
+        """Drop what Vagrant's list of machines still has of machines that are gone; its libvirt plugin leaves them."""
+        self._call_vagrant_command(["global-status", "--prune"])
 
     def remove_box(self, name: str, provider: str) -> None:
         """Remove a box, all its versions; python-vagrant can only remove one."""

@@ -19,11 +19,13 @@ class DirectKernel:
         kernel: Its file.
         initramfs: Its initramfs.
         arguments: Its command line.
+        console: Where what it says goes.
     """
 
     kernel: Path
     initramfs: Path
     arguments: str
+    console: Path
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,9 @@ def render(template: Path, machine: Machine, setting: Setting) -> str:
     )
 
 
-def render_box(template: Path, kernel: DirectKernel) -> str:
+def render_box(template: Path, kernel: str, initramfs: str, kernel_arguments: str) -> str:
     """Give the Vagrantfile inside the box of the lab's image; the kernel's files lie beside it."""
-    return _template(template).render(
-        kernel=kernel.kernel.name, initramfs=kernel.initramfs.name, kernel_arguments=kernel.arguments
-    )
+    return _template(template).render(kernel=kernel, initramfs=initramfs, kernel_arguments=kernel_arguments)
 
 
 def _template(path: Path) -> jinja2.Template:

@@ -272,6 +272,8 @@ def _reboot(shell: Shell, work: Work) -> None:
         shell.run(["reboot"], bound_s=ANSWER_BOUND_S)
 
     def is_back() -> bool:
+        if not shell.answers():
+            return False
         try:
             shell.reopen()
             return _boot_id(shell) != before

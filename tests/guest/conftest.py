@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +18,11 @@ from typing import Any
 
 import psutil
 import pytest
+
+from lab.home import PROVISION, Home
+from lab.image import build
+from lab.image.recipe import Recipe
+from lab.work import Work
 
 COMMAND_BOUND_S = 900
 
@@ -42,12 +50,22 @@ class Done:
         return json.loads(self.out)
 
 
+@dataclass(frozen=True)
+class Account:
+    """Who runs the lab."""
+
+    uid: int
+    gid: int
+    home: Path
+
+
 @dataclass
 class TestLab:
     """A lab in a directory of its own, driven by its command line as a user drives it."""
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    account: Account | None = None
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     __test__ = False
@@ -56,10 +74,17 @@ class TestLab:
         """Start a lab command."""
         # Whatever this host could bring up by default: here it is replicas, unless a test says otherwise.
         own = {"LAB_HOME": str(self.home), "LAB_PROVIDER": "qemu", "LAB_CONFIG": str(self.home / "config.toml")}
+        account: dict[str, Any] = {}
+        if self.account:
+            own |= {"HOME": str(self.account.home), "XDG_RUNTIME_DIR": str(self.account.home / "run")}
+            account = {"cwd": self.account.home}
+            if os.geteuid() == 0:
+                account |= {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
         environment = {**os.environ, **own, "COLUMNS": "120", **self.environment}
         process = subprocess.Popen(
             [sys.executable, "-m", "lab", *arguments],
             env=environment,
+            **account,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -123,8 +148,7 @@ def interrupt(process: subprocess.Popen[str]) -> Done:
     return Done(process.returncode, out, err)
 
 
-def _lab(home: Path) -> Iterator[TestLab]:
-    lab = TestLab(home)
+def _lab(lab: TestLab) -> Iterator[TestLab]:
     try:
         yield lab
     finally:
@@ -136,7 +160,7 @@ def _lab(home: Path) -> Iterator[TestLab]:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
     """Give a lab with all three machines up: tests that share it leave them running and provisioned."""
-    for lab in _lab(tmp_path_factory.mktemp("lab")):
+    for lab in _lab(TestLab(tmp_path_factory.mktemp("lab"))):
         lab.well("up")
         yield lab
 
@@ -144,4 +168,72 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[TestLab]:
     """Give a lab without machines, for tests that break them."""
-    yield from _lab(tmp_path / "lab")
+    yield from _lab(TestLab(tmp_path / "lab"))
+
+
+@pytest.fixture(scope="session")
+def ordinary_user() -> Iterator[Account]:
+    """Give a user with a home and nothing in it: libvirt's session mode is not for root.
+
+    When the tests run as root, the user is made for them, and goes with all its processes and files.
+    """
+    # Not below pytest's own directory, which only its owner can enter; and short, as sockets will lie in it.
+    home = Path(tempfile.mkdtemp(prefix="lab-"))
+    (home / "run").mkdir(mode=0o700)
+    if os.geteuid() != 0:
+        try:
+            yield Account(os.geteuid(), os.getegid(), home)
+        finally:
+            shutil.rmtree(home)
+        return
+    name = f"lab-test-{os.getpid()}"
+    subprocess.run(["useradd", "--no-create-home", "--home-dir", home, "--user-group", name], check=True)
+    entry = pwd.getpwnam(name)
+    try:
+        subprocess.run(["chown", "-R", f"{name}:", home], check=True)
+        readable = subprocess.run(
+            [sys.executable, "-c", "import lab"], user=entry.pw_uid, group=entry.pw_gid, cwd=home, check=False
+        )
+        assert readable.returncode == 0, "the checkout must be readable for other users"
+        yield Account(entry.pw_uid, entry.pw_gid, home)
+    finally:
+        # libvirt's session daemons, which end by themselves only after minutes; nobody else has this user.
+        for process in psutil.process_iter(["uids"]):
+            if process.info["uids"] and process.info["uids"].real == entry.pw_uid:
+                process.kill()
+                process.wait(10)
+        subprocess.run(["userdel", name], check=True)
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+def vagrant(ordinary_user: Account) -> Iterator[TestLab]:
+    """Give a lab without machines that brings replicas up by Vagrant, as an ordinary user."""
+    yield from _by_vagrant(ordinary_user, "lab")
+
+
+@pytest.fixture(scope="module")
+def vagrant_running(ordinary_user: Account) -> Iterator[TestLab]:
+    """Give a lab with old and new up by Vagrant: tests that share it leave them running and provisioned."""
+    for lab in _by_vagrant(ordinary_user, "shared"):
+        lab.well("up", "old", "new")
+        yield lab
+
+
+def _by_vagrant(user: Account, name: str) -> Iterator[TestLab]:
+    """Give a lab of an ordinary user, who has the guest image already: building it again would take two minutes."""
+    cache = user.home / "cache"
+    image = build.ensure(Recipe.from_environment(PROVISION), Home.from_environment().cache, Work())
+    if not cache.exists():
+        (cache / "images").mkdir(parents=True)
+        subprocess.run(["cp", "-a", "--sparse=always", image.path, cache / "images"], check=True)
+        subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", cache], check=True)
+    environment = {
+        "LAB_CACHE": str(cache),
+        "LAB_PROVIDER": "vagrant",
+        "LAB_HYPERVISOR": "libvirt-session",
+        "LAB_CONFIG": str(user.home / "config.toml"),
+    }
+    config = user.home / "config.toml"
+    config.write_text("replica = true\n")
+    yield from _lab(TestLab(user.home / name, environment, user))

@@ -12,7 +12,7 @@ import pytest
 from lab import keys
 from lab.catalogue.machine import Hypervisor
 from lab.provider.vagrant import BOX_TEMPLATE, LOGIN_SCRIPT
-from lab.provider.vagrantfile import DirectKernel, render_box
+from lab.provider.vagrantfile import render_box
 from tests.unit.test_vagrantfile import VARIATIONS, rendered
 
 BLOCK_CHECK = Path(__file__).parent / "validate_block.rb"
@@ -82,8 +82,7 @@ def test_the_providers_own_class_takes_its_block(
 
 def test_vagrant_takes_what_the_lab_s_box_says_of_itself(tmp_path: Path) -> None:
     """It is read with every machine made of the box."""
-    kernel = DirectKernel(Path("vmlinuz-6.1"), Path("initramfs-6.1"), "console=ttyS0")
-    text = render_box(BOX_TEMPLATE, kernel)
+    text = render_box(BOX_TEMPLATE, "vmlinuz-6.1", "initramfs-6.1", "console=ttyS0")
     (tmp_path / "box").mkdir()
     machine = write(tmp_path / "box", text.replace("|config|", '|config|\n  config.vm.box = "a/b"', 1))
     done = run(machine, "vagrant", "validate", "--ignore-provider")

@@ -72,7 +72,7 @@ def old(system: str) -> Machine:
 
 
 def _kernel() -> DirectKernel:
-    return DirectKernel(Path("/lab/vmlinuz"), Path("/lab/initramfs"), "console=ttyS0 quiet")
+    return DirectKernel(Path("/lab/vmlinuz"), Path("/lab/initramfs"), "console=ttyS0 quiet", Path("/lab/console.log"))
 
 
 @pytest.mark.parametrize(("hypervisor", "system", "accelerated"), VARIATIONS)
