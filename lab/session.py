@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
-from lab.catalogue.machine import Definition, Machine
+from lab.catalogue.machine import Definition, Hypervisor, Machine
 from lab.errors import BadInput, Cancelled
 from lab.files import locked
 from lab.home import PROVISION, Home
@@ -19,7 +19,7 @@ from lab.provider.base import Provider, State
 from lab.provider.choice import Choice
 from lab.provider.host import Host
 from lab.provider.qemu import Qemu
-from lab.provider.vagrant import Vagrant
+from lab.provider.vagrant import Vagrant, shared_directory
 from lab.provision.ensure import ensure
 from lab.provision.facts import Facts
 from lab.ssh import Shell
@@ -178,6 +178,16 @@ class Session:
             BrokenEnvironment: it is not running, or a step failed.
         """
         return ensure(self.shell(machine), machine, PROVISION, lanes=1, stap=stap, work=self.work)
+
+    def tidy(self) -> None:
+        """Remove what machines shared that are gone.
+
+        Raises:
+            BrokenEnvironment: it cannot be removed now; the next time it is tried again.
+        """
+        for path in shared_directory(self.home).glob("*"):
+            hypervisor = Hypervisor(path.name)
+            Vagrant(self.home, self.work, hypervisor, lambda: False).tidy()
 
     def forget(self, machine: Machine) -> None:
         """Close the connection to a machine that goes away."""

@@ -107,6 +107,7 @@ def destroy(session: Session, names: Sequence[str]) -> Result[Statuses]:
     with session.using(*definitions):
         machines = session.as_they_are(definitions)
         for_each(machines, lambda machine: session.provider(machine).destroy(machine), session.work)
+        session.tidy()
         return Result(_statuses(session, machines))
 
 

@@ -45,7 +45,7 @@ class Host:
     def _vagrant(self) -> frozenset[str] | str:
         """Vagrant's plugins, or why there is no Vagrant."""
         try:
-            return plugins(self._home.path / "vagrant", self._work)
+            return plugins(self._home.path, self._work)
         except LabError as error:
             return error.message
 

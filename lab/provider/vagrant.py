@@ -145,7 +145,7 @@ class Vagrant:
             self.switch_off(machine)
 
     def destroy(self, machine: Machine) -> None:
-        """Remove the machine, and with the lab's last one the lab's box; boxes from elsewhere stay for the next time.
+        """Remove the machine; the lab's box goes with `tidy`, boxes from elsewhere stay for the next time.
 
         Raises:
             BrokenEnvironment: Vagrant failed; what it left is still known, so that it can be tried again.
@@ -154,14 +154,28 @@ class Vagrant:
         if not directory.exists():
             return
         with self._work.step("vagrant destroy", machine.name, tidying=True):
-            if self._is_known(machine):
-                self._command(machine, tidying=True).destroy()
-            self._libvirt(lambda: libvirt.remove(self._uri, self._prefix + machine.name))
-            with self._shared(tidying=True):
-                shutil.rmtree(directory)
-                VagrantCommand(self._vagrant_home, self._tidying).forget_the_gone()
-                if not any(self._home.path.glob("machines/*/Vagrantfile")):
-                    self._give_back()
+            try:
+                if self._is_known(machine):
+                    self._command(machine, tidying=True).destroy()
+            except BrokenEnvironment:
+                # A Vagrant that was killed may not know its domain any more; what libvirt knows is removed even so.
+                if not self._by_libvirt:
+                    raise
+            if self._by_libvirt:
+                libvirt.remove(self._uri, self._prefix + machine.name)
+            shutil.rmtree(directory)
+
+    def tidy(self) -> None:
+        """Give the lab's box back when no machine needs it any more, and have Vagrant forget machines that are gone.
+
+        Raises:
+            BrokenEnvironment: Vagrant or libvirt failed; it is tried again the next time.
+        """
+        with self._shared(tidying=True):
+            if any(self._home.path.glob("machines/*/Vagrantfile")) or not self._vagrant_home.exists():
+                return
+            with self._work.step("giving back Vagrant's box of the guest image", tidying=True):
+                self._give_back()
 
     def rendered(self, machine: Machine, box: Box | None = None, ssh_port: int | None = None) -> str:
         """Give the machine's Vagrantfile; touches nothing but the lab's key.
@@ -188,6 +202,7 @@ class Vagrant:
         self.prepare([machine])
         directory = self._directory(machine)
         directory.mkdir(parents=True, exist_ok=True)
+        self._vagrant_home.mkdir(parents=True, exist_ok=True)
         shutil.copy(LOGIN_SCRIPT, directory / "login.sh")
         self._copy_kernel(machine)
         port = machine.ssh_port or free_port()
@@ -224,10 +239,8 @@ class Vagrant:
 
     @property
     def _vagrant_home(self) -> Path:
-        """Where Vagrant is called that is not about one machine, and logs."""
-        path = self._home.path / "vagrant"
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        """Where Vagrant is called for what is not about one machine; there as long as there is something to tidy."""
+        return shared_directory(self._home) / self._hypervisor
 
     @property
     def _catalogue(self) -> Path:
@@ -249,7 +262,7 @@ class Vagrant:
         still filling for a whole one, and boots from it.
         """
         volume = f"{box.name.replace('/', '-VAGRANTSLASH-')}_vagrant_box_image_{box.version or ''}"
-        if VAGRANT_PROVIDER[self._hypervisor] == "libvirt":
+        if self._by_libvirt:
             is_taken_in = bool(libvirt.volumes(self._uri, volume))
         else:
             command = VagrantCommand(self._vagrant_home, self._work)
@@ -259,15 +272,18 @@ class Vagrant:
     def _give_back(self) -> None:
         """Remove the lab's box where Vagrant and libvirt keep it."""
         command = VagrantCommand(self._vagrant_home, self._tidying)
+        command.forget_the_gone()
         if any(box.name == self._own_box for box in command.box_list()):
             command.remove_box(self._own_box, "libvirt")
-        volume = self._own_box.replace("/", "-VAGRANTSLASH-")
-        self._libvirt(lambda: libvirt.remove_volumes(self._uri, volume))
+        if self._by_libvirt:
+            libvirt.remove_volumes(self._uri, self._own_box.replace("/", "-VAGRANTSLASH-"))
         shutil.rmtree(self._vagrant_home)
+        with contextlib.suppress(OSError):  # another hypervisor's is still there
+            self._vagrant_home.parent.rmdir()
 
-    def _libvirt(self, do: Callable[[], None]) -> None:
-        if VAGRANT_PROVIDER[self._hypervisor] == "libvirt":
-            do()
+    @property
+    def _by_libvirt(self) -> bool:
+        return VAGRANT_PROVIDER[self._hypervisor] == "libvirt"
 
     @property
     def _uri(self) -> str:
@@ -306,7 +322,7 @@ class Vagrant:
         return self._home.machine(machine.name)
 
     def _command(self, machine: Machine, *, tidying: bool = False) -> VagrantCommand:
-        return VagrantCommand(self._directory(machine), self._tidying if tidying else self._work)
+        return VagrantCommand(self._directory(machine), self._tidying if tidying else self._work, machine.name)
 
     def _host_key(self, machine: Machine) -> str | None:
         path = self._directory(machine) / "host_key.pub"
@@ -339,6 +355,11 @@ class Vagrant:
     def _is_known(self, machine: Machine) -> bool:
         """Tell whether Vagrant was ever asked to bring the machine up."""
         return (self._directory(machine) / ".vagrant").exists()
+
+
+def shared_directory(home: Home) -> Path:
+    """Where what Vagrant's machines share lies, a directory for each hypervisor."""
+    return home.path / "vagrant"
 
 
 def build_box(cache: Path, work: Work) -> image_box.BoxFile:

@@ -98,17 +98,19 @@ class VagrantCommand(vagrant.Vagrant):  # type: ignore[misc]  # it has no types
     Args:
         directory: Where the Vagrantfile is.
         work: Whose cancellation ends the command that runs.
+        machine: The machine's name, for messages; None when it is about none.
 
     Raises:
         BrokenEnvironment: Vagrant is not installed.
     """
 
-    def __init__(self, directory: Path, work: Work) -> None:
+    def __init__(self, directory: Path, work: Work, machine: str | None = None) -> None:
         if process.find("vagrant") is None:
             raise MISSING
         super().__init__(root=str(directory))
         self._work = work
         self._directory = directory
+        self._machine = machine
         self.log = directory / "vagrant.log"
         self.bound_s = 3600.0
         """How long a command may take: a box comes over a slow line."""
@@ -128,7 +130,10 @@ class VagrantCommand(vagrant.Vagrant):  # type: ignore[misc]  # it has no types
         except BrokenEnvironment as error:
             with self.log.open(errors="replace") as log:
                 log.seek(began_at)
-                raise explained(error, log.read()) from error
+                told = explained(error, log.read())
+            if self._machine:
+                told.message = f"{self._machine}: {told.message}"
+            raise told from error
 
     def _run_vagrant_command(self, args: Sequence[str | None]) -> str:
         argv = self._make_vagrant_command(args)
