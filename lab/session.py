@@ -13,10 +13,10 @@ from lab.errors import BadInput, Cancelled
 from lab.files import locked
 from lab.home import PROVISION, Home
 from lab.parallel import for_each
-from lab.preference import Preference
+from lab.preference import Preference, ProviderName
 from lab.provider import choice as choices
 from lab.provider.base import Provider, State
-from lab.provider.choice import Choice
+from lab.provider.choice import Choice, HostAbilities
 from lab.provider.host import Host
 from lab.provider.qemu import Qemu
 from lab.provider.vagrant import Vagrant, shared_directory
@@ -51,6 +51,15 @@ class Session:
             BadInput: the file of one has changed, and does not have that system any more.
         """
         return [self._as_it_is(definition) for definition in definitions]
+
+    def planned(self, definitions: Sequence[Definition], preference: Preference) -> list[Machine]:
+        """Give machines as they would be brought up were they not there; by Vagrant even where it cannot be had.
+
+        Raises:
+            BadInput: what is preferred does not go with a machine.
+        """
+        host = choices.AnyHost() if preference.provider is ProviderName.VAGRANT else self._host
+        return [self._decide(definition, preference, host) for definition in definitions]
 
     def chosen(self, definitions: Sequence[Definition], preference: Preference) -> list[Machine]:
         """Give machines on the systems they have; for those that are not there, choose system and provider, and say so.
@@ -96,12 +105,16 @@ class Session:
                     hint=f"to have it another way, destroy it first: lab destroy {machine.name}",
                 )
             return machine
-        choice = choices.decide(definition, preference, self._host)
-        self._choices[definition.name] = choice
-        machine = choices.applied(definition, choice)
+        machine = self._decide(definition, preference, self._host)
+        choice = self.choice(machine)
         kind = ", a replica" if machine.replica else ""
         self.work.note(f"{machine.title}{kind}, by {choice.in_words}: {choice.reason}", machine.name)
         return machine
+
+    def _decide(self, definition: Definition, preference: Preference, host: HostAbilities) -> Machine:
+        choice = choices.decide(definition, preference, host)
+        self._choices[definition.name] = choice
+        return choices.applied(definition, choice)
 
     @contextmanager
     def using(self, *machines: Machine | Definition) -> Iterator[None]:

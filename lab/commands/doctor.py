@@ -15,6 +15,8 @@ from lab import process
 from lab.home import PROVISION
 from lab.image import build
 from lab.image.recipe import Recipe
+from lab.provider.choice import FOR_CENTOS, FOR_REPLICAS
+from lab.provider.host import Host
 from lab.result import AS_ASKED, BROKEN, Result
 from lab.session import Session
 
@@ -67,7 +69,16 @@ class Diagnosis:
 
 def doctor(session: Session) -> Result[Diagnosis]:
     """Look at this machine; changes nothing."""
-    checks = (*_programs(), _processor(), _memory(), _space(session), _kvm(session), _image(session))
+    checks = (
+        *_programs(),
+        _processor(),
+        _memory(),
+        _space(session),
+        _kvm(session),
+        _image(session),
+        *_vagrant(session),
+        _config(session),
+    )
     packages = [check.package for check in checks if check.package and not check.ok]
     sudo = "" if os.geteuid() == 0 else "sudo "
     mend = (f"{sudo}apt-get install --no-install-recommends {' '.join(packages)}",) if packages else ()
@@ -114,6 +125,25 @@ def _kvm(session: Session) -> Check:
     return Check(
         "KVM", ok=False, needed=False, found="/dev/kvm is there but no guest boots under it: emulation is used"
     )
+
+
+def _vagrant(session: Session) -> list[Check]:
+    """Look at each way to have Vagrant; the lab does without."""
+    host = Host(session.home, session.work)
+    checks = []
+    for kind, hypervisors in (("CentOS", FOR_CENTOS), ("replicas", FOR_REPLICAS)):
+        problems = {hypervisor: host.problem(hypervisor) for hypervisor in hypervisors}
+        can = [hypervisor for hypervisor, problem in problems.items() if problem is None]
+        said = "; ".join(dict.fromkeys(problem for problem in problems.values() if problem))
+        found = f"under {', '.join(can)}" if can else said
+        checks.append(Check(f"Vagrant, {kind}", bool(can), needed=False, found=found))
+    return checks
+
+
+def _config(session: Session) -> Check:
+    path = session.home.config
+    found = str(path) if path.exists() else f"none; it would be {path}, with keys provider, hypervisor, replica"
+    return Check("config file", ok=True, needed=False, found=found)
 
 
 def _image(session: Session) -> Check:

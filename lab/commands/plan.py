@@ -45,13 +45,12 @@ class Plan:
 
 
 def plan(session: Session, names: Sequence[str], preference: Preference, *, stap: bool) -> Result[Plan]:
-    """Tell what `up` would do with machines.
+    """Tell what `up` would do with machines, were they not there yet; what is asked for need not be had here.
 
     Raises:
         BadInput: there is no such machine, or what is preferred does not go with it.
-        BrokenEnvironment: what is preferred cannot be had here.
     """
-    machines = session.chosen(find.machines(MACHINES, names), preference)
+    machines = session.planned(find.machines(MACHINES, names), preference)
     return Result(Plan(tuple(_plan(session, machine, stap=stap) for machine in machines)))
 
 

@@ -31,6 +31,17 @@ class HostAbilities(Protocol):
         """Tell whether a hypervisor has hardware virtualisation here."""
 
 
+class AnyHost:
+    """A host that can do everything: for what is only planned."""
+
+    def problem(self, hypervisor: Hypervisor) -> None:
+        """Tell why Vagrant cannot run guests with a hypervisor: nothing is in the way."""
+
+    def accelerates(self, hypervisor: Hypervisor) -> bool:
+        """Tell whether a hypervisor has hardware virtualisation."""
+        return hypervisor is not Hypervisor.LIBVIRT_SESSION
+
+
 class Choice(Model):
     """How a machine is brought up.
 

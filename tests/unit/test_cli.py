@@ -10,9 +10,17 @@ from pathlib import Path
 import pytest
 
 
-def lab(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a lab of its own."""
-    environment = {"LAB_HOME": str(home), "LAB_CACHE": str(home / "cache"), "PATH": "/usr/bin:/bin", "COLUMNS": "80"}
+    environment = {
+        "LAB_HOME": str(home),
+        "LAB_CACHE": str(home / "cache"),
+        "LAB_CONFIG": str(home / "config.toml"),
+        "HOME": str(home),
+        "PATH": "/usr/bin:/bin",
+        "COLUMNS": "80",
+        **variables,
+    }
     return subprocess.run(
         [sys.executable, "-m", "lab", *arguments],
         env=environment,
@@ -29,7 +37,7 @@ def lab(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["up", "olf"], "new, old, today"),
         (["run", "old", "-s", "nonsense"], "baseline, nfqueue, nfqueue-single-request-reopen"),
         (["run", "--nonsense"], "--scenario, --trials, --trace, --json, --quiet, --help"),
-        (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, compare, demo"),
+        (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, compare, demo, box"),
         (["run", "old", "-n", "0"], "0 is not in the range"),
         (["run", "old", "-n", "x"], "not a valid integer"),
         (["compare", "--run", "nonsense"], "none is stored yet"),
@@ -112,3 +120,55 @@ def test_a_destroy_of_nothing_does_nothing(tmp_path: Path) -> None:
     """Idempotent, as everything that tidies up."""
     assert lab(tmp_path, "destroy").returncode == 0
     assert lab(tmp_path, "halt", "old").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "there"),
+    [
+        ([], ["config.vm.box", "virtualbox.memory", "kernel-3.10.0-123.el7.x86_64", "grubby --set-default", "reboot"]),
+        (["--hypervisor", "libvirt"], ['libvirt.driver = "', 'config.vm.box = "centos/7"', "gpgcheck=1"]),
+        (["--replica"], ["libvirt.qemu_use_session = true", "hostfwd=tcp:127.0.0.1:"]),
+        (["--trace", "stap"], ["systemtap", "kernel-debuginfo-3.10.0-123.el7.x86_64"]),
+    ],
+)
+def test_a_dry_run_prints_all_that_would_be_done_and_does_nothing(
+    tmp_path: Path, arguments: list[str], there: list[str]
+) -> None:
+    """Anywhere, with or without Vagrant; long lines are whole, to be copied."""
+    done = lab(tmp_path, "up", "old", "--provider", "vagrant", "--dry-run", *arguments)
+
+    assert done.returncode == 0, done.stderr
+    for text in there:
+        assert text in done.stdout
+    assert not (tmp_path / "machines").exists()
+    (plan,) = json.loads(lab(tmp_path, "up", "old", "--provider", "vagrant", "--dry-run", "--json", *arguments).stdout)[
+        "machines"
+    ].values()
+    for line in (line for step in plan["steps"] for line in step["lines"]):
+        assert line in done.stdout
+
+
+def test_a_vagrant_that_is_too_old_is_said_so(tmp_path: Path) -> None:
+    """With both versions; this one only says that it is old."""
+    program = tmp_path / "bin" / "vagrant"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho Vagrant 1.9.1\n")
+    program.chmod(0o755)
+    done = lab(tmp_path, "up", "old", "--provider", "vagrant", PATH=f"{program.parent}:/usr/bin:/bin")
+
+    assert done.returncode == 3
+    assert "Vagrant is 1.9.1, older than 2.2.19" in done.stderr
+
+
+def test_the_default_is_chosen_with_its_reason(tmp_path: Path) -> None:
+    """Where Vagrant is missing, a replica by the embedded provider; nobody need ask for it."""
+    done = lab(tmp_path, "up", "old", "--dry-run", PATH=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert "old: conntrack as on CentOS 7.0 (3.10.0-123), by qemu: Vagrant is not installed" in done.stdout
+
+
+def test_what_was_asked_for_and_there_is_not_is_named(tmp_path: Path) -> None:
+    """By whoever asked."""
+    assert "it can be: qemu, vagrant" in lab(tmp_path, "up", "old", "--provider", "docker").stderr
+    assert "LAB_PROVIDER is 'docker'" in lab(tmp_path, "up", "old", LAB_PROVIDER="docker").stderr
