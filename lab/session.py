@@ -8,18 +8,19 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
-from lab.catalogue.machine import Definition, Hypervisor, Machine
+from lab.catalogue.machine import Definition, Machine
 from lab.errors import BadInput, Cancelled
 from lab.files import locked
 from lab.home import PROVISION, Home
 from lab.parallel import for_each
 from lab.preference import Preference, ProviderName
 from lab.provider import choice as choices
+from lab.provider import own_box
 from lab.provider.base import Provider, State
 from lab.provider.choice import Choice, HostAbilities
 from lab.provider.host import Host
 from lab.provider.qemu import Qemu
-from lab.provider.vagrant import Vagrant, shared_directory
+from lab.provider.vagrant import Vagrant
 from lab.provision.ensure import ensure
 from lab.provision.facts import Facts
 from lab.ssh import Shell
@@ -198,8 +199,7 @@ class Session:
         Raises:
             BrokenEnvironment: it cannot be removed now; the next time it is tried again.
         """
-        for path in shared_directory(self.home).glob("*"):
-            hypervisor = Hypervisor(path.name)
+        for hypervisor in own_box.in_use(self.home):
             Vagrant(self.home, self.work, hypervisor, lambda: False).tidy()
 
     def forget(self, machine: Machine) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.provider.vagrant import build_box
+from lab.provider import own_box
 from lab.result import Result
 from lab.session import Session
 
@@ -31,5 +31,5 @@ def build(session: Session) -> Result[BoxBuilt]:
     Raises:
         BrokenEnvironment: a program or space is missing.
     """
-    file = build_box(session.home.cache, session.work)
+    file = own_box.build(session.home.cache, session.work)
     return Result(BoxBuilt(file.path, file.version, file.sha256))

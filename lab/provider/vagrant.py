@@ -14,20 +14,19 @@ from lab import keys, process
 from lab.catalogue.machine import Box, CentOS, Debian, Hypervisor, Machine
 from lab.endpoint import Endpoint
 from lab.errors import BadInput, BrokenEnvironment
-from lab.files import locked, write_whole
+from lab.files import write_whole
 from lab.home import PROJECT, PROVISION, Home
-from lab.image import box as image_box
 from lab.image import build as image_build
 from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
 from lab.provider import libvirt
 from lab.provider.base import HOST, State, free_port
+from lab.provider.own_box import OwnBox
 from lab.provider.vagrant_cli import BoxMissingError, VagrantCommand
-from lab.provider.vagrantfile import DirectKernel, Setting, render, render_box
+from lab.provider.vagrantfile import DirectKernel, Setting, render
 from lab.ssh import answers
 from lab.work import Work
 
 TEMPLATE = PROJECT / "Vagrantfile.j2"
-BOX_TEMPLATE = PROVISION / "vagrant" / "box.Vagrantfile.j2"
 LOGIN_SCRIPT = PROVISION / "vagrant" / "login.sh"
 
 VAGRANT_PROVIDER = {
@@ -40,9 +39,6 @@ VAGRANT_PROVIDER = {
 
 HALT_BOUND_S = 120.0
 """For the guest's own shutdown, as Vagrant sees it; after that it is switched off."""
-
-SHARED_BOUND_S = 1800.0
-"""How long another command may take to fetch or remove a box."""
 
 _HOST_KEY = re.compile(r"lab: host key: (ecdsa-sha2-nistp256 [A-Za-z0-9+/=]+)\s")
 """What provision/vagrant/login.sh says, wherever Vagrant puts it."""
@@ -69,8 +65,7 @@ class Vagrant:
         self._accelerated = accelerated
         lab_id = hashlib.sha256(str(home.path).encode()).hexdigest()[:8]
         self._prefix = f"five-second-lab-{lab_id}-"
-        self._own_box = f"five-second-lab/debian-{lab_id}"
-        """Of this lab alone, so that it can go when the lab's last machine goes."""
+        self._own_box = OwnBox(home, lab_id, hypervisor, self._uri if self._by_libvirt else None)
 
     def state(self, machine: Machine) -> State:
         """Tell how far the machine's life has come."""
@@ -100,9 +95,7 @@ class Vagrant:
     def prepare(self, machines: Sequence[Machine]) -> None:
         """Make the box of the lab's image and give it to Vagrant, when one of these machines needs it."""
         if any(isinstance(machine.system, Debian) and not self._is_known(machine) for machine in machines):
-            file = build_box(self._home.cache, self._work)
-            with self._shared():
-                self._take_in(file)
+            self._own_box.take_in(self._work)
 
     def up(self, machine: Machine) -> Endpoint:
         """Bring the machine up until Vagrant has logged in to it.
@@ -171,11 +164,9 @@ class Vagrant:
         Raises:
             BrokenEnvironment: Vagrant or libvirt failed; it is tried again the next time.
         """
-        with self._shared(tidying=True):
-            if any(self._home.path.glob("machines/*/Vagrantfile")) or not self._vagrant_home.exists():
-                return
+        if not any(self._home.path.glob("machines/*/Vagrantfile")):
             with self._work.step("giving back Vagrant's box of the guest image", tidying=True):
-                self._give_back()
+                self._own_box.give_back(Work())
 
     def rendered(self, machine: Machine, box: Box | None = None, ssh_port: int | None = None) -> str:
         """Give the machine's Vagrantfile; touches nothing but the lab's key.
@@ -202,7 +193,7 @@ class Vagrant:
         self.prepare([machine])
         directory = self._directory(machine)
         directory.mkdir(parents=True, exist_ok=True)
-        self._vagrant_home.mkdir(parents=True, exist_ok=True)
+        (directory / "host_key.pub").unlink(missing_ok=True)
         shutil.copy(LOGIN_SCRIPT, directory / "login.sh")
         self._copy_kernel(machine)
         port = machine.ssh_port or free_port()
@@ -211,14 +202,16 @@ class Vagrant:
         for number, box in enumerate(boxes, start=1):
             write_whole(directory / "Vagrantfile", self.rendered(machine, box, port), mode=0o600)
             named = f"{box.name} {box.version}" if box.version and isinstance(machine.system, CentOS) else box.name
+            step = self._work.step(f"vagrant up, box {named}", machine.name)
             try:
-                with self._first_alone(box), self._work.step(f"vagrant up, box {named}", machine.name):
+                with self._own_box.first_alone(box, self._work), step:
                     self._command(machine).up(provider=VAGRANT_PROVIDER[self._hypervisor])
                 break
             except BoxMissingError as error:
                 if number == len(boxes):
                     raise
-                self._work.note(f"{error.message}: trying the next box", machine.name)
+                problem = error.message.removeprefix(f"{machine.name}: ")
+                self._work.note(f"{box.name}: {problem}: trying the next box", machine.name)
         self._note_host_key(machine)
 
     def _boxes(self, machine: Machine) -> list[Box]:
@@ -227,59 +220,7 @@ class Vagrant:
             if not boxes:
                 raise BadInput(f"{machine.name}: its TOML file has no box for {self._hypervisor}")
             return boxes
-        image = image_build.Image(image_build.path_of(Recipe.from_environment(PROVISION), self._home.cache))
-        return [
-            Box(
-                name=self._own_box,
-                version=image_box.version_of(image),
-                url=self._catalogue.as_uri(),
-                hypervisors=(self._hypervisor,),
-            )
-        ]
-
-    @property
-    def _vagrant_home(self) -> Path:
-        """Where Vagrant is called for what is not about one machine; there as long as there is something to tidy."""
-        return shared_directory(self._home) / self._hypervisor
-
-    @property
-    def _catalogue(self) -> Path:
-        return self._vagrant_home / "debian.json"
-
-    def _take_in(self, file: image_box.BoxFile) -> None:
-        """Give Vagrant the lab's box, once; machines that come up together would get in each other's way."""
-        image_box.write_catalogue(self._catalogue, self._own_box, file)
-        command = VagrantCommand(self._vagrant_home, self._work)
-        known = {(box.name, box.version) for box in command.box_list()}
-        if (self._own_box, file.version) not in known:
-            with self._work.step("giving Vagrant the box of the guest image"):
-                command.box_add(self._own_box, self._catalogue.as_uri())
-
-    def _first_alone(self, box: Box) -> contextlib.AbstractContextManager[None]:
-        """Keep other machines of a box waiting until the first one is made.
-
-        Several Vagrants that begin at once would each fetch the box; and libvirt's plugin takes the volume that one is
-        still filling for a whole one, and boots from it.
-        """
-        volume = f"{box.name.replace('/', '-VAGRANTSLASH-')}_vagrant_box_image_{box.version or ''}"
-        if self._by_libvirt:
-            is_taken_in = bool(libvirt.volumes(self._uri, volume))
-        else:
-            command = VagrantCommand(self._vagrant_home, self._work)
-            is_taken_in = any(known.name == box.name for known in command.box_list())
-        return contextlib.nullcontext() if is_taken_in else self._shared()
-
-    def _give_back(self) -> None:
-        """Remove the lab's box where Vagrant and libvirt keep it."""
-        command = VagrantCommand(self._vagrant_home, self._tidying)
-        command.forget_the_gone()
-        if any(box.name == self._own_box for box in command.box_list()):
-            command.remove_box(self._own_box, "libvirt")
-        if self._by_libvirt:
-            libvirt.remove_volumes(self._uri, self._own_box.replace("/", "-VAGRANTSLASH-"))
-        shutil.rmtree(self._vagrant_home)
-        with contextlib.suppress(OSError):  # another hypervisor's is still there
-            self._vagrant_home.parent.rmdir()
+        return [self._own_box.box]
 
     @property
     def _by_libvirt(self) -> bool:
@@ -288,15 +229,6 @@ class Vagrant:
     @property
     def _uri(self) -> str:
         return "qemu:///session" if self._hypervisor is Hypervisor.LIBVIRT_SESSION else "qemu:///system"
-
-    @property
-    def _tidying(self) -> Work:
-        """Work that is done even when the command was cancelled, and that nobody needs to hear of."""
-        return Work()
-
-    def _shared(self, *, tidying: bool = False) -> contextlib.AbstractContextManager[None]:
-        work = self._tidying if tidying else self._work
-        return locked(self._home.path / "vagrant.lock", "the lab's Vagrant box", work, bound_s=SHARED_BOUND_S)
 
     def _direct_kernel(self, machine: Machine) -> DirectKernel | None:
         if not isinstance(machine.system, Debian):
@@ -322,7 +254,8 @@ class Vagrant:
         return self._home.machine(machine.name)
 
     def _command(self, machine: Machine, *, tidying: bool = False) -> VagrantCommand:
-        return VagrantCommand(self._directory(machine), self._tidying if tidying else self._work, machine.name)
+        # What tidies up is done even when the command was cancelled.
+        return VagrantCommand(self._directory(machine), Work() if tidying else self._work, machine.name)
 
     def _host_key(self, machine: Machine) -> str | None:
         path = self._directory(machine) / "host_key.pub"
@@ -355,22 +288,3 @@ class Vagrant:
     def _is_known(self, machine: Machine) -> bool:
         """Tell whether Vagrant was ever asked to bring the machine up."""
         return (self._directory(machine) / ".vagrant").exists()
-
-
-def shared_directory(home: Home) -> Path:
-    """Where what Vagrant's machines share lies, a directory for each hypervisor."""
-    return home.path / "vagrant"
-
-
-def build_box(cache: Path, work: Work) -> image_box.BoxFile:
-    """Give the lab's guest image as a box; both are built when the cache does not have them.
-
-    Raises:
-        BrokenEnvironment: a program or space is missing, or the image cannot be built.
-    """
-    image = image_build.ensure(Recipe.from_environment(PROVISION), cache, work)
-
-    def vagrantfile(series: str) -> str:
-        return render_box(BOX_TEMPLATE, image.kernel(series).name, image.initramfs(series).name, KERNEL_ARGUMENTS)
-
-    return image_box.ensure(image, vagrantfile, cache, work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -55,16 +56,8 @@ def left_behind(lab: TestLab) -> list[str]:
 
 
 def lab_name(lab: TestLab) -> str:
-    """Give what the names of a lab's domains and volumes have in common."""
-    vagrantfiles = list(lab.home.glob("machines/*/Vagrantfile"))
-    if vagrantfiles:
-        line = next(line for line in vagrantfiles[0].read_text().splitlines() if "default_prefix" in line)
-        NAMES[lab.home] = line.split('"')[1].removeprefix("five-second-lab-").rstrip("-")
-    return NAMES.get(lab.home, "five-second-lab")
-
-
-NAMES: dict[Path, str] = {}
-"""Remembered, as it has to be known when everything is gone."""
+    """Give what the names of a lab's domains, volumes and boxes have in common, and no other lab's."""
+    return hashlib.sha256(str(lab.home).encode()).hexdigest()[:8]
 
 
 def test_replicas_come_up_by_vagrant_and_show_the_stall(vagrant_running: TestLab) -> None:
@@ -73,6 +66,7 @@ def test_replicas_come_up_by_vagrant_and_show_the_stall(vagrant_running: TestLab
 
     assert {cell["machine"]: cell["stalled"] for cell in done["cells"]} == {"old": 1, "new": 0}
     assert all(cell["armed"] == 1 for cell in done["cells"])
+    assert any(lab_name(vagrant_running) in item for item in left_behind(vagrant_running))
     machines = vagrant_running.well("status", "--json").json["machines"]
     assert machines["old"]["provider"] == "vagrant (libvirt-session)"
     assert machines["old"]["replica"]
@@ -157,7 +151,6 @@ def test_halt_keeps_the_disk_and_destroy_leaves_nothing_behind(vagrant: TestLab)
     """No domain, no volume, no box, no port, no file: as if it had never been."""
     vagrant.well("up", "old")
     vagrant.ask("old", "echo kept >/var/tmp/note && sync")
-    lab_name(vagrant)
     port = endpoint(vagrant, "old").port
 
     assert vagrant.well("halt", "old", "--json").json["machines"]["old"]["state"] == "halted"
@@ -178,7 +171,6 @@ def test_ctrl_c_in_vagrant_up_leaves_what_destroy_removes(vagrant: TestLab, mome
     process = vagrant.start("up", "old")
     log = vagrant.home / ("vagrant/libvirt-session" if moment == "Unpacking" else "machines/old") / "vagrant.log"
     wait_for(lambda: log.exists() and moment in log.read_text(errors="replace"))
-    lab_name(vagrant)
     done = interrupt(process)
 
     assert done.status == 130
@@ -199,7 +191,6 @@ def test_a_guest_that_does_not_come_up_in_time_is_said_so_and_removed(vagrant: T
     assert "boot_bound_s" in done.err
     assert "machines/slow/vagrant.log" in done.err.replace("\n", "")
     assert vagrant.guests() == []
-    lab_name(vagrant)
     vagrant.well("destroy", str(machine))
     assert left_behind(vagrant) == []
 
@@ -221,7 +212,6 @@ def test_a_port_that_is_taken_is_named_by_vagrant_too(vagrant: TestLab) -> None:
 def test_a_machine_whose_vagrant_lost_track_of_it_can_be_destroyed(vagrant: TestLab) -> None:
     """Vagrant that was killed may not have written down yet which domain is its own."""
     vagrant.well("up", "old")
-    lab_name(vagrant)
     for path in vagrant.home.glob("machines/old/.vagrant/machines/old/libvirt/*"):
         path.unlink()
 

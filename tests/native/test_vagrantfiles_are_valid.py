@@ -11,7 +11,8 @@ import pytest
 
 from lab import keys
 from lab.catalogue.machine import Hypervisor
-from lab.provider.vagrant import BOX_TEMPLATE, LOGIN_SCRIPT
+from lab.provider.own_box import TEMPLATE as BOX_TEMPLATE
+from lab.provider.vagrant import LOGIN_SCRIPT
 from lab.provider.vagrantfile import render_box
 from tests.unit.test_vagrantfile import VARIATIONS, rendered
 

@@ -1,0 +1,138 @@
+"""The lab's own Vagrant box: given to Vagrant once, taken back when no machine needs it any more."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.catalogue.machine import Box, Hypervisor
+from lab.files import locked
+from lab.home import PROVISION, Home
+from lab.image import box as image_box
+from lab.image import build as image_build
+from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
+from lab.provider import libvirt
+from lab.provider.vagrant_cli import VagrantCommand
+from lab.provider.vagrantfile import render_box
+from lab.work import Work
+
+TEMPLATE = PROVISION / "vagrant" / "box.Vagrantfile.j2"
+
+BUSY_BOUND_S = 1800.0
+"""How long another command may take to fetch or remove a box."""
+
+
+def build(cache: Path, work: Work) -> image_box.BoxFile:
+    """Give the lab's guest image as a box; both are built when the cache does not have them.
+
+    Raises:
+        BrokenEnvironment: a program or space is missing, or the image cannot be built.
+    """
+    image = image_build.ensure(Recipe.from_environment(PROVISION), cache, work)
+
+    def vagrantfile(series: str) -> str:
+        return render_box(TEMPLATE, image.kernel(series).name, image.initramfs(series).name, KERNEL_ARGUMENTS)
+
+    return image_box.ensure(image, vagrantfile, cache, work)
+
+
+def in_use(home: Home) -> list[Hypervisor]:
+    """Give the hypervisors for which a lab has given Vagrant its box and not taken it back."""
+    return [Hypervisor(path.name) for path in (home.path / "vagrant").glob("*")]
+
+
+class OwnBox:
+    """The box of one lab's image under one hypervisor; of this lab alone, so that it can go with its last machine.
+
+    Args:
+        home: The lab.
+        lab_id: What tells the lab from others of the same user.
+        hypervisor: The hypervisor.
+        libvirt_uri: libvirt's address; None for another hypervisor.
+    """
+
+    def __init__(self, home: Home, lab_id: str, hypervisor: Hypervisor, libvirt_uri: str | None) -> None:
+        self._home = home
+        self._hypervisor = hypervisor
+        self._libvirt_uri = libvirt_uri
+        self._name = f"five-second-lab/debian-{lab_id}"
+        self._directory = home.path / "vagrant" / hypervisor
+
+    @property
+    def box(self) -> Box:
+        """The box, as a Vagrantfile names it; it need not be there."""
+        image = image_build.Image(image_build.path_of(Recipe.from_environment(PROVISION), self._home.cache))
+        return Box(
+            name=self._name,
+            version=image_box.version_of(image),
+            url=self._catalogue.as_uri(),
+            hypervisors=(self._hypervisor,),
+        )
+
+    def take_in(self, work: Work) -> None:
+        """Build the box and give it to Vagrant, when it does not have it.
+
+        Raises:
+            BrokenEnvironment: a program or space is missing, or Vagrant failed.
+        """
+        file = build(self._home.cache, work)
+        with self._alone(work):
+            image_box.write_catalogue(self._catalogue, self._name, file)
+            command = VagrantCommand(self._directory, work)
+            if (self._name, file.version) not in {(box.name, box.version) for box in command.box_list()}:
+                with work.step("giving Vagrant the box of the guest image"):
+                    command.box_add(self._name, self._catalogue.as_uri())
+
+    def give_back(self, work: Work) -> None:
+        """Remove the box where Vagrant and libvirt keep it, and have Vagrant forget machines that are gone.
+
+        Raises:
+            BrokenEnvironment: Vagrant or libvirt failed; it can be tried again.
+        """
+        with self._alone(work):
+            command = VagrantCommand(self._directory, work)
+            command.forget_the_gone()
+            if any(box.name == self._name for box in command.box_list()):
+                command.remove_box(self._name, "libvirt")
+            if self._libvirt_uri:
+                libvirt.remove_volumes(self._libvirt_uri, _volume(self._name))
+            shutil.rmtree(self._directory)
+            with contextlib.suppress(OSError):  # another hypervisor's is still there
+                self._directory.parent.rmdir()
+
+    @contextmanager
+    def first_alone(self, box: Box, work: Work) -> Iterator[None]:
+        """Keep other machines of a box, whosever it is, waiting until the first one is made.
+
+        Several Vagrants that begin at once would each fetch the box; and libvirt's plugin takes the volume that one is
+        still filling for a whole one, and boots from it.
+        """
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._alone(work))
+            if self._is_whole(box, work):
+                stack.close()
+            yield
+
+    def _is_whole(self, box: Box, work: Work) -> bool:
+        """Tell whether a machine was made of the box before; asked while nobody else makes one."""
+        if self._libvirt_uri:
+            prefix = f"{_volume(box.name)}_vagrant_box_image_{box.version or ''}"
+            return bool(libvirt.volumes(self._libvirt_uri, prefix))
+        self._directory.mkdir(parents=True, exist_ok=True)
+        return any(known.name == box.name for known in VagrantCommand(self._directory, work).box_list())
+
+    def _alone(self, work: Work) -> contextlib.AbstractContextManager[None]:
+        """Keep other labs of the same user out, too: Vagrant's boxes are theirs as well."""
+        return locked(self._home.cache / "vagrant.lock", "Vagrant's boxes", work, bound_s=BUSY_BOUND_S)
+
+    @property
+    def _catalogue(self) -> Path:
+        return self._directory / "debian.json"
+
+
+def _volume(box: str) -> str:
+    """Give what the names of a box's volumes begin with, by vagrant-libvirt's rule."""
+    return box.replace("/", "-VAGRANTSLASH-")
