@@ -100,16 +100,15 @@ class Session:
         is_there = self.home.machine(definition.name).exists()
         if is_there and self.provider(machine).state(machine) is not State.ABSENT:
             choice = self.choice(machine)
-            if not choices.satisfies(choice, preference):
+            if not choices.satisfies(definition, choice, preference):
                 raise BadInput(
-                    f"{machine.name} is there already, by {choice.in_words}: {machine.title}",
+                    f"{machine.name} is there already, by {choice.in_words}: {machine.in_words}",
                     hint=f"to have it another way, destroy it first: lab destroy {machine.name}",
                 )
             return machine
         machine = self._decide(definition, preference, self._host)
         choice = self.choice(machine)
-        kind = ", a replica" if machine.replica else ""
-        self.work.note(f"{machine.title}{kind}, by {choice.in_words}: {choice.reason}", machine.name)
+        self.work.note(f"{machine.in_words}, by {choice.in_words}: {choice.reason}", machine.name)
         return machine
 
     def _decide(self, definition: Definition, preference: Preference, host: HostAbilities) -> Machine:

@@ -107,6 +107,11 @@ class Machine(_Common):
         return self.system.title
 
     @property
+    def in_words(self) -> str:
+        """One line about it, in which a replica is called one."""
+        return f"{self.title}, a replica" if self.replica else self.title
+
+    @property
     def replica(self) -> bool:
         """Whether ctrewind makes a newer kernel behave as its era."""
         return isinstance(self.system, Debian) and self.system.rewound

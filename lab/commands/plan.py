@@ -21,7 +21,7 @@ class MachinePlan:
 
     Attributes:
         name: The machine.
-        title: One line about it, on the system that was chosen.
+        title: One line about it, on the system that was chosen; a replica is called one.
         provider: Who would bring it up.
         reason: Why.
         vagrantfile: The Vagrantfile that would be rendered; None for the embedded provider.
@@ -63,4 +63,4 @@ def _plan(session: Session, machine: Machine, *, stap: bool) -> MachinePlan:
         found = centos.fresh(machine.system.release)
         steps = centos.plan(machine.system, where, found, where.vault[0], stap=stap)
     rendered = vagrant.rendered(machine) if vagrant else None
-    return MachinePlan(machine.name, machine.title, choice.in_words, choice.reason, rendered, steps)
+    return MachinePlan(machine.name, machine.in_words, choice.in_words, choice.reason, rendered, steps)

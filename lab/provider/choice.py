@@ -69,12 +69,15 @@ def unchosen(definition: Definition) -> Choice:
     return Choice(provider=provider, centos=definition.debian is None, reason="nothing was chosen yet")
 
 
-def satisfies(choice: Choice, preference: Preference) -> bool:
+def satisfies(definition: Definition, choice: Choice, preference: Preference) -> bool:
     """Tell whether a machine that is there is as the command line asks; what is merely configured is for new ones."""
     if preference.insists_on_replica and choice.centos:
         return False
     if not preference.insists_on_provider:
         return True
+    asks_for_centos = preference.provider is ProviderName.VAGRANT and definition.centos and not preference.replica
+    if asks_for_centos and not choice.centos:
+        return False
     return preference.provider is choice.provider and preference.hypervisor in (None, choice.hypervisor)
 
 

@@ -63,8 +63,7 @@ def render(template: Path, machine: Machine, setting: Setting) -> str:
     """
     return _template(template).render(
         name=machine.name,
-        title=machine.title,
-        replica=machine.replica,
+        in_words=machine.in_words,
         cpus=machine.cpus,
         memory_mb=machine.memory_mb,
         boot_bound_s=machine.boot_bound_s,

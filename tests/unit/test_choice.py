@@ -104,11 +104,22 @@ def test_a_machine_that_is_there_is_only_held_against_the_command_line() -> None
     """A config file that was changed since does not make every command fail."""
     there = Choice(provider=ProviderName.VAGRANT, hypervisor=Hypervisor.LIBVIRT, centos=True, reason="")
 
-    assert choice.satisfies(there, Preference(ProviderName.QEMU, asked_by="config.toml"))
-    assert choice.satisfies(there, asked(ProviderName.VAGRANT))
-    assert not choice.satisfies(there, asked(ProviderName.QEMU))
-    assert not choice.satisfies(there, asked(ProviderName.VAGRANT, Hypervisor.VIRTUALBOX))
-    assert not choice.satisfies(there, asked(ProviderName.VAGRANT, replica=True))
+    old = machine("old")
+    assert choice.satisfies(old, there, Preference(ProviderName.QEMU, asked_by="config.toml"))
+    assert choice.satisfies(old, there, asked(ProviderName.VAGRANT))
+    assert not choice.satisfies(old, there, asked(ProviderName.QEMU))
+    assert not choice.satisfies(old, there, asked(ProviderName.VAGRANT, Hypervisor.VIRTUALBOX))
+    assert not choice.satisfies(old, there, asked(ProviderName.VAGRANT, replica=True))
+
+
+def test_a_replica_never_passes_for_the_centos_that_was_asked_for() -> None:
+    """Vagrant without --replica means CentOS, for a machine that is there, too."""
+    there = Choice(provider=ProviderName.VAGRANT, hypervisor=Hypervisor.LIBVIRT, centos=False, reason="")
+
+    assert not choice.satisfies(machine("old"), there, asked(ProviderName.VAGRANT))
+    assert choice.satisfies(machine("old"), there, asked(ProviderName.VAGRANT, replica=True))
+    assert choice.satisfies(machine("old"), there, Preference())
+    assert choice.satisfies(machine("today"), there, asked(ProviderName.VAGRANT))
 
 
 def test_the_command_line_counts_more_than_the_environment_and_that_more_than_the_file(

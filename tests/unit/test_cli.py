@@ -165,7 +165,8 @@ def test_the_default_is_chosen_with_its_reason(tmp_path: Path) -> None:
     done = lab(tmp_path, "up", "old", "--dry-run", PATH=str(tmp_path))
 
     assert done.returncode == 0, done.stderr
-    assert "old: conntrack as on CentOS 7.0 (3.10.0-123), by qemu: Vagrant is not installed" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "old: conntrack as on CentOS 7.0 (3.10.0-123), a replica, by qemu: Vagrant is not installed" in said
 
 
 def test_what_was_asked_for_and_there_is_not_is_named(tmp_path: Path) -> None:
