@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.catalogue.machine import Box, Hypervisor
+from lab.errors import BrokenEnvironment
 from lab.files import locked
 from lab.home import PROVISION, Home
 from lab.image import box as image_box
@@ -94,7 +95,9 @@ class OwnBox:
         """
         with self._alone(work):
             command = VagrantCommand(self._directory, work)
-            command.forget_the_gone()
+            # It looks at every machine of the user's, and one that hangs would hold it up; the list is only a list.
+            with contextlib.suppress(BrokenEnvironment):
+                command.forget_the_gone()
             if any(box.name == self._name for box in command.box_list()):
                 command.remove_box(self._name, "libvirt")
             if self._libvirt_uri:

@@ -141,7 +141,7 @@ class VagrantCommand(vagrant.Vagrant):  # type: ignore[misc]  # it has no types
 
     def forget_the_gone(self) -> None:
         """Drop what Vagrant's list of machines still has of machines that are gone; its libvirt plugin leaves them."""
-        self._call_vagrant_command(["global-status", "--prune"])
+        self._run_vagrant_command(["global-status", "--prune"])
 
     def remove_box(self, name: str, provider: str) -> None:
         """Remove a box, all its versions; python-vagrant can only remove one."""
