@@ -87,13 +87,13 @@ def _(data: Statuses) -> RenderableType:
     table = _table()
     for name in ("machine", "state", "by", "era", "kernel", "address"):
         table.add_column(name, no_wrap=True)
-    table.add_column("about", overflow="fold")
     for machine in data.machines:
         name = _called(machine.name, replica=machine.replica)
         kernel, address = machine.kernel or "-", machine.address or "-"
-        table.add_row(name, _state(machine), machine.provider or "-", machine.era, kernel, address, machine.title)
+        table.add_row(name, _state(machine), machine.provider or "-", machine.era, kernel, address)
+    about = [Text(f"{machine.name}: {machine.title}", style="dim") for machine in data.machines]
     problems = [Text(machine.problem, style="red") for machine in data.machines if machine.problem]
-    return Group(table, *problems)
+    return Group(table, "", *about, *problems)
 
 
 def _state(machine: MachineStatus) -> Text:
