@@ -19,11 +19,20 @@ def remove(uri: str, domain: str) -> None:
     Raises:
         BrokenEnvironment: libvirt's command line is missing or fails.
     """
+    switch_off(uri, domain)
     if domain in _virsh(uri, "list", "--all", "--name"):
-        if domain in _virsh(uri, "list", "--name"):
-            _virsh(uri, "destroy", domain)
         _virsh(uri, "undefine", domain)
     remove_volumes(uri, f"{domain}.img")
+
+
+def switch_off(uri: str, domain: str) -> None:
+    """Stop a domain at once, as by its power button; nothing when it does not run.
+
+    Raises:
+        BrokenEnvironment: libvirt's command line is missing or fails.
+    """
+    if domain in _virsh(uri, "list", "--name"):
+        _virsh(uri, "destroy", domain)
 
 
 def remove_volumes(uri: str, prefix: str) -> None:

@@ -121,8 +121,11 @@ class Vagrant:
 
     def switch_off(self, machine: Machine) -> None:
         """Stop the machine at once, as by its power button; its disk stays."""
-        if self.state(machine) is State.RUNNING:
-            command = self._command(machine)
+        if self._by_libvirt:
+            # Not by way of Vagrant, which was perhaps cut off before it wrote down which domain is its own.
+            libvirt.switch_off(self._uri, self._prefix + machine.name)
+        elif self.state(machine) is State.RUNNING:
+            command = self._command(machine, tidying=True)
             command.bound_s = HALT_BOUND_S
             command.halt(force=True)
 
@@ -190,6 +193,9 @@ class Vagrant:
         return render(TEMPLATE, machine, setting)
 
     def _make(self, machine: Machine) -> None:
+        if self._by_libvirt:
+            # What a Vagrant left that was killed over it would be in the way, and Vagrant knows nothing of it.
+            libvirt.remove(self._uri, self._prefix + machine.name)
         self.prepare([machine])
         directory = self._directory(machine)
         directory.mkdir(parents=True, exist_ok=True)

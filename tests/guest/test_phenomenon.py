@@ -29,6 +29,7 @@ def test_old_stalls_and_new_and_today_do_not(running: TestLab) -> None:
         assert (cell["median_s"] >= 5) == stalls
     assert done.json["machines"]["old"] == {
         "kernel": running.ask("old", "uname -r").strip(),
+        "system": "Debian GNU/Linux 12 (bookworm)",
         "era": "drop",
         "replica": True,
     }
