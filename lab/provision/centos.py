@@ -147,7 +147,8 @@ def plan(system: CentOS, sources: Sources, found: CentOSFacts, vault: str, *, st
         stap: Whether it shall be able to trace with systemtap.
     """
     steps = []
-    ours = _repositories(system, sources, found.release, vault, stap=stap)
+    # Once there for a trace, the place of debug information stays.
+    ours = _repositories(system, sources, found.release, vault, debuginfo=stap or "[lab-debuginfo]" in found.ours)
     others = [path for path in found.repositories if path != OURS]
     if ours != found.ours or others:
         away = [("mkdir", "-p", OFF), ("mv", "-t", OFF, *others)] if others else []
@@ -228,7 +229,7 @@ def carry_out(shell: Shell, name: str, steps: Sequence[Step], work: Work) -> Non
                 _reboot(shell, work)
 
 
-def _repositories(system: CentOS, sources: Sources, release: str, vault: str, *, stap: bool) -> str:
+def _repositories(system: CentOS, sources: Sources, release: str, vault: str, *, debuginfo: bool) -> str:
     """Give yum's repositories: written out in full, no updates among them, and one place that kernels come from."""
     kernels = "kernel kernel-devel"
     parts = [
@@ -241,7 +242,7 @@ def _repositories(system: CentOS, sources: Sources, release: str, vault: str, *,
             f"includepkgs={' '.join(sources.from_last_release)}",
         ),
     ]
-    if stap:
+    if debuginfo:
         only = f"includepkgs={' '.join(sources.trace.debuginfo_packages)}"
         parts.append(_repository("debuginfo", sources.trace.debuginfo, sources.trace.debuginfo_key, only))
     return "\n".join(parts)

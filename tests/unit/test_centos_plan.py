@@ -132,6 +132,7 @@ def test_a_machine_that_is_done_needs_no_step(found: CentOSFacts, stap: bool) ->
     after = done(found, stap=stap)
 
     assert steps(after, stap=stap) == ()
+    assert steps(after, stap=False) == ()
     assert after.vault == VAULT
 
 
