@@ -21,8 +21,8 @@ from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
 from lab.provider import libvirt
 from lab.provider.base import HOST, State, free_port
 from lab.provider.own_box import OwnBox
-from lab.provider.vagrant_cli import BoxMissingError, VagrantCommand
-from lab.provider.vagrantfile import DirectKernel, Setting, render
+from lab.provider.vagrant_cli import BoxMissingError, NotBootedError, VagrantCommand
+from lab.provider.vagrantfile import BOOT_ATTEMPTS, DirectKernel, Setting, render
 from lab.ssh import answers
 from lab.work import Work
 
@@ -111,7 +111,7 @@ class Vagrant:
             self._make(machine)
         else:
             with self._work.step("vagrant up", machine.name):
-                self._command(machine).up(provider=VAGRANT_PROVIDER[self._hypervisor])
+                self._vagrant_up(machine)
         if not self._host_key(machine):
             # Cut off after the boot and before the lab's key was in.
             with self._work.step("vagrant provision", machine.name):
@@ -211,7 +211,7 @@ class Vagrant:
             step = self._work.step(f"vagrant up, box {named}", machine.name)
             try:
                 with self._own_box.first_alone(box, self._work), step:
-                    self._command(machine).up(provider=VAGRANT_PROVIDER[self._hypervisor])
+                    self._vagrant_up(machine)
                 break
             except BoxMissingError as error:
                 if number == len(boxes):
@@ -219,6 +219,17 @@ class Vagrant:
                 problem = error.message.removeprefix(f"{machine.name}: ")
                 self._work.note(f"{box.name}: {problem}: trying the next box", machine.name)
         self._note_host_key(machine)
+
+    def _vagrant_up(self, machine: Machine) -> None:
+        for attempts_left in reversed(range(BOOT_ATTEMPTS)):
+            try:
+                self._command(machine).up(provider=VAGRANT_PROVIDER[self._hypervisor])
+            except NotBootedError:
+                if attempts_left == 0:
+                    raise
+                self._work.note("the guest did not answer in time: trying once more", machine.name)
+            else:
+                return
 
     def _boxes(self, machine: Machine) -> list[Box]:
         if isinstance(machine.system, CentOS):

@@ -92,6 +92,18 @@ class BoxMissingError(BrokenEnvironment):
     """A box cannot be had; there may be another."""
 
 
+class NotBootedError(BrokenEnvironment):
+    """A guest did not come up in time; another attempt may do better."""
+
+
+_KINDS: dict[str, type[BrokenEnvironment]] = {
+    "the box cannot be had": BoxMissingError,
+    "the box cannot be downloaded": BoxMissingError,
+    "the guest did not boot, or its SSH server did not answer, in time": NotBootedError,
+}
+"""The causes after which something else can be tried."""
+
+
 class VagrantCommand(vagrant.Vagrant):  # type: ignore[misc]  # it has no types
     """Vagrant in one directory.
 
@@ -157,7 +169,7 @@ def explained(error: BrokenEnvironment, said: str) -> BrokenEnvironment:
     """
     for pattern, message, hint in _CAUSES:
         if re.search(pattern, said, re.IGNORECASE):
-            kind = BoxMissingError if message.startswith("the box") else BrokenEnvironment
+            kind = _KINDS.get(message, BrokenEnvironment)
             return kind(f"{message} ({error.message})", hint=hint, evidence=error.evidence)
     return error
 

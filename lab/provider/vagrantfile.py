@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
 from lab.catalogue.machine import Box, Hypervisor, Machine
+
+BOOT_ATTEMPTS = 2
+"""How often a machine is booted before it is given up; the attempts share its bound. vagrant-libvirt asks the guest
+agent with Vagrant's boot timeout as the bound, so that one answer that is lost costs a whole attempt."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def render(template: Path, machine: Machine, setting: Setting) -> str:
         in_words=machine.in_words,
         cpus=machine.cpus,
         memory_mb=machine.memory_mb,
-        boot_bound_s=machine.boot_bound_s,
+        boot_timeout_s=math.ceil(machine.boot_bound_s / BOOT_ATTEMPTS),
         unique_name=setting.prefix + machine.name,
         **vars(setting),
     )

@@ -170,7 +170,7 @@ def test_ctrl_c_in_vagrant_up_leaves_what_destroy_removes(vagrant: TestLab, mome
     """At whatever moment: while the box is taken in, while the domain is made, while it boots."""
     process = vagrant.start("up", "old")
     log = vagrant.home / ("vagrant/libvirt-session" if moment == "Unpacking" else "machines/old") / "vagrant.log"
-    wait_for(lambda: log.exists() and moment in log.read_text(errors="replace"))
+    wait_for(lambda: log.exists() and moment in log.read_text(errors="replace"), bound_s=300)
     done = interrupt(process)
 
     assert done.status == 130
@@ -189,6 +189,7 @@ def test_a_guest_that_does_not_come_up_in_time_is_said_so_and_removed(vagrant: T
     done = vagrant.run("up", str(machine))
 
     assert done.status == 3
+    assert done.err.count("slow: the guest did not answer in time: trying once more") == 1
     assert "slow: the guest did not boot, or its SSH server did not answer, in time" in done.err
     assert "boot_bound_s" in done.err
     assert "machines/slow/vagrant.log" in done.err.replace("\n", "")
