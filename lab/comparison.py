@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 
 from lab.catalogue.scenario import Expected, Scenario
+from lab.statistics import difference, peaks, share_interval
 from lab.store import RanOn
 from lab.verdict import Outcome, Verdict
+
+UNJUDGED = (Outcome.FAILED, Outcome.CONTRADICTORY, Outcome.INCONCLUSIVE)
+"""What says nothing of a kernel, the worst first."""
 
 
 class CellVerdict(StrEnum):
@@ -22,7 +28,26 @@ class CellVerdict(StrEnum):
     UNARMED = "unarmed"
     """None was armed: nothing is known."""
     FAILED = "failed"
-    """None could be judged."""
+    """None could be judged; likewise the next two."""
+    CONTRADICTORY = "contradictory"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some trials of a cell: those without evidence, or those with it.
+
+    Attributes:
+        trials: How many were made.
+        counted: How many of them say something about the kernel.
+        stalled: How many of those stalled.
+        median_s: Their median name-lookup time, in seconds; None for none.
+    """
+
+    trials: int
+    counted: int
+    stalled: int
+    median_s: float | None
 
 
 @dataclass(frozen=True)
@@ -35,12 +60,18 @@ class Cell:
         arms: Whether the scenario sets out to arm the race.
         trials: How many were made.
         armed: In how many the race was armed.
+        counted: How many say something about the kernel: where the race is to be armed, the armed ones.
         stalled: How many of those that count stalled.
-        failed: How many could not be judged.
+        unjudged: How many could not be judged, by outcome.
         median_s: Median name-lookup time of those that count, in seconds; None for none.
         max_s: The longest; likewise.
+        peaks: How many of those that count took about how many seconds; None for those near no peak.
+        interval: The 95 % Wilson interval of the share that stalled; None when none counts.
+        bare: The trials without evidence.
+        traced: Those with evidence.
         verdict: How they went, taken together.
         expected: How they were expected to go; None when the scenario does not say for this era.
+        may_stay_unarmed: Whether it is as well when none was armed.
     """
 
     machine: str
@@ -48,22 +79,62 @@ class Cell:
     arms: bool
     trials: int
     armed: int
+    counted: int
     stalled: int
-    failed: int
+    unjudged: Mapping[Outcome, int]
     median_s: float | None
     max_s: float | None
+    peaks: Mapping[float | None, int]
+    interval: tuple[float, float] | None
+    bare: Part
+    traced: Part
     verdict: CellVerdict
     expected: Expected | None
-
-    @property
-    def counted(self) -> int:
-        """How many trials say something about the kernel: where the race is to be armed, the armed ones."""
-        return self.armed if self.arms else self.trials - self.failed
+    may_stay_unarmed: bool
 
     @property
     def as_expected(self) -> bool:
         """Whether the cell shows what its scenario expects, in every trial."""
-        return self.failed == 0 and (self.expected is None or self.verdict.value == self.expected.value)
+        return not self.unjudged and self.fits
+
+    @property
+    def fits(self) -> bool:
+        """Whether the trials that could be judged show what the scenario expects."""
+        if self.verdict is CellVerdict.UNARMED and self.may_stay_unarmed:
+            return True
+        return self.expected is None or self.verdict.value == self.expected.value
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two machines in one scenario that arms the race.
+
+    Attributes:
+        scenario: The scenario.
+        one: A machine's cell.
+        other: Another's.
+        p: The probability of counts at least as unlike as theirs if both kernels did the same (Fisher's exact test).
+    """
+
+    scenario: str
+    one: Cell
+    other: Cell
+    p: float
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A scenario that a machine could not do.
+
+    Attributes:
+        machine: The machine's name.
+        scenario: The scenario's name.
+        reason: What it lacks.
+    """
+
+    machine: str
+    scenario: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -74,11 +145,23 @@ class Comparison:
         machines: Each machine as it was, by name.
         cells: In the order of scenarios, then machines.
         scenarios: The scenarios, by name.
+        left_out: What could not be done.
     """
 
     machines: dict[str, RanOn]
     cells: tuple[Cell, ...]
     scenarios: dict[str, Scenario]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Every two machines in every scenario that arms the race, where both have trials that count."""
+        telling = [cell for cell in self.cells if cell.arms and cell.counted]
+        return tuple(
+            Difference(one.scenario, one, other, difference(one.stalled, one.counted, other.stalled, other.counted))
+            for one, other in combinations(telling, 2)
+            if one.scenario == other.scenario
+        )
 
     @property
     def as_expected(self) -> bool:
@@ -88,23 +171,47 @@ class Comparison:
 
 def cell(machine: str, ran_on: RanOn, scenario: Scenario, verdicts: Sequence[Verdict]) -> Cell:
     """Sum up the trials of a scenario on a machine."""
-    judged = [verdict for verdict in verdicts if verdict.outcome is not Outcome.FAILED]
-    counted = [verdict for verdict in judged if verdict.outcome is not Outcome.UNARMED]
-    stalled = sum(verdict.outcome is Outcome.STALLED for verdict in counted)
-    times_s = [verdict.lookup_s for verdict in counted if verdict.lookup_s is not None]
+    counted = _counted(verdicts)
+    times_s = _times_s(counted)
+    stalled = _stalled(counted)
+    unjudged = Counter(verdict.outcome for verdict in verdicts if verdict.outcome in UNJUDGED)
     return Cell(
         machine=machine,
         scenario=scenario.name,
         arms=scenario.arms,
         trials=len(verdicts),
-        armed=sum(verdict.armed for verdict in judged),
+        armed=sum(verdict.armed is True for verdict in verdicts if verdict.outcome not in UNJUDGED),
+        counted=len(counted),
         stalled=stalled,
-        failed=len(verdicts) - len(judged),
+        unjudged=dict(unjudged),
         median_s=statistics.median(times_s) if times_s else None,
         max_s=max(times_s, default=None),
-        verdict=_together(len(judged), len(counted), stalled),
+        peaks=peaks(times_s, scenario.lookup.client.retry_s),
+        interval=share_interval(stalled, len(counted)),
+        bare=_part([verdict for verdict in verdicts if not verdict.gathered]),
+        traced=_part([verdict for verdict in verdicts if verdict.gathered]),
+        verdict=_together(len(verdicts), len(counted), stalled, unjudged),
         expected=scenario.expected.get(ran_on.era),
+        may_stay_unarmed=scenario.may_stay_unarmed,
     )
+
+
+def _counted(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    return [verdict for verdict in verdicts if verdict.outcome in {Outcome.HEALTHY, Outcome.STALLED}]
+
+
+def _stalled(counted: Sequence[Verdict]) -> int:
+    return sum(verdict.outcome is Outcome.STALLED for verdict in counted)
+
+
+def _times_s(counted: Sequence[Verdict]) -> list[float]:
+    return [verdict.lookup_s for verdict in counted if verdict.lookup_s is not None]
+
+
+def _part(verdicts: Sequence[Verdict]) -> Part:
+    counted = _counted(verdicts)
+    times_s = _times_s(counted)
+    return Part(len(verdicts), len(counted), _stalled(counted), statistics.median(times_s) if times_s else None)
 
 
 def sentence(machine: str, cells: Iterable[Cell]) -> str:
@@ -112,7 +219,7 @@ def sentence(machine: str, cells: Iterable[Cell]) -> str:
     telling = [cell for cell in cells if cell.machine == machine and cell.arms]
     if not telling:
         return f"{machine}: no scenario here arms the race, so nothing is said of its kernel"
-    armed = sum(cell.armed for cell in telling)
+    armed = sum(cell.counted for cell in telling)
     stalled = sum(cell.stalled for cell in telling)
     if armed == 0:
         return f"{machine}: no trial was armed, so nothing is known of its kernel"
@@ -124,9 +231,9 @@ def sentence(machine: str, cells: Iterable[Cell]) -> str:
     return f"{machine}: {stalled} of {armed} armed {trials} stalled{about}"
 
 
-def _together(judged: int, counted: int, stalled: int) -> CellVerdict:
-    if judged == 0:
-        return CellVerdict.FAILED
+def _together(trials: int, counted: int, stalled: int, unjudged: Mapping[Outcome, int]) -> CellVerdict:
+    if sum(unjudged.values()) == trials:
+        return CellVerdict(next((outcome for outcome in UNJUDGED if outcome in unjudged), Outcome.FAILED).value)
     if counted == 0:
         return CellVerdict.UNARMED
     if stalled == 0:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lab import comparison, verdict
 from lab.catalogue.scenario import Scenario
-from lab.comparison import Cell, Comparison
+from lab.comparison import Cell, Comparison, LeftOut
 from lab.errors import BadInput
 from lab.evidence import trial
 from lab.store import RanOn, Run, RunStore
@@ -37,16 +37,22 @@ def _compare(
     wanted_scenarios = _wanted(scenarios, [scenario for scenario, _ in holders], who_has)
     wanted_machines = _wanted(machines, [machine for _, machine in holders], who_has)
     cells: list[Cell] = []
+    left_out: list[LeftOut] = []
     ran_on: dict[str, RanOn] = {}
     used: dict[str, Scenario] = {}
     for scenario in wanted_scenarios:
         for machine in wanted_machines:
             run = holders.get((scenario, machine))
-            if run:
+            if run is None:
+                continue
+            ran_on.setdefault(machine, run.machines[machine])
+            reason = store.left_out(run, machine, scenario)
+            if reason:
+                left_out.append(LeftOut(machine, scenario, reason))
+            else:
                 cells.append(_cell(store, run, machine, scenario))
-                ran_on.setdefault(machine, run.machines[machine])
                 used.setdefault(scenario, run.scenarios[scenario])
-    return Comparison(ran_on, tuple(cells), used)
+    return Comparison(ran_on, tuple(cells), used, tuple(left_out))
 
 
 def _holders(store: RunStore, runs: Sequence[Run]) -> dict[tuple[str, str], Run]:
@@ -59,7 +65,8 @@ def _holders(store: RunStore, runs: Sequence[Run]) -> dict[tuple[str, str], Run]
     for run in runs:
         for scenario in run.scenarios:
             for machine, ran_on in run.machines.items():
-                if (scenario, machine) in holders or not store.trials(run, machine, scenario):
+                has_any = store.trials(run, machine, scenario) or store.left_out(run, machine, scenario)
+                if (scenario, machine) in holders or not has_any:
                     continue
                 known = newest.setdefault(machine, ran_on)
                 if (known.kernel, known.era, known.replica) == (ran_on.kernel, ran_on.era, ran_on.replica):

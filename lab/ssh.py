@@ -134,12 +134,16 @@ class Shell:
         """
         output = self.run(argv, bound_s=bound_s)
         if output.status != 0:
-            said = output.stderr.strip() or output.stdout.decode(errors="replace").strip()
-            raise BrokenEnvironment(
-                f"{self._endpoint.machine}: {shlex.join(argv)} failed with exit status {output.status}",
-                hint="it said: " + " | ".join(said.splitlines()[-5:]) if said else None,
-            )
+            raise self.failed(argv, output)
         return output.stdout.decode(errors="replace")
+
+    def failed(self, argv: Sequence[str], output: Output) -> BrokenEnvironment:
+        """Give the error that says of a program which ended badly how it did, with its last words."""
+        said = output.stderr.strip() or output.stdout.decode(errors="replace").strip()
+        return BrokenEnvironment(
+            f"{self._endpoint.machine}: {shlex.join(argv)} failed with exit status {output.status}",
+            hint="it said: " + " | ".join(said.splitlines()[-5:]) if said else None,
+        )
 
     def put(self, content: bytes, path: str) -> None:
         """Write a file in the machine.

@@ -30,6 +30,9 @@ SCHEMA: Literal[1] = 1
 MAX_FILE_BYTES = 16_000_000
 """A raw file of a trial is some kilobytes; a guest that sends more than this is not believed."""
 
+LEFT_OUT = "left-out"
+"""In place of trials: why a machine cannot do a scenario."""
+
 _RAW_NAME = re.compile(r"(?:\./)?([A-Za-z0-9][A-Za-z0-9._-]{0,60})", re.ASCII)
 
 
@@ -137,6 +140,19 @@ class RunStore:
                 shutil.rmtree(unfinished, ignore_errors=True)
         except (OSError, tarfile.TarError) as error:
             raise BrokenEnvironment(f"trial {number} of {scenario} on {machine} was not stored: {error}") from error
+
+    def leave_out(self, run: Run, machine: str, scenario: str, reason: str) -> None:
+        """Note that a machine cannot do a scenario, and why.
+
+        Raises:
+            BrokenEnvironment: nothing can be written.
+        """
+        write_whole(self._directory / run.id / machine / scenario / LEFT_OUT, reason + "\n")
+
+    def left_out(self, run: Run, machine: str, scenario: str) -> str | None:
+        """Give why a machine could not do a scenario; None when it could, or was not asked to."""
+        path = self._directory / run.id / machine / scenario / LEFT_OUT
+        return path.read_text(encoding="utf-8").strip() if path.exists() else None
 
     def trials(self, run: Run, machine: str, scenario: str) -> list[Path]:
         """Give the directories of a cell's trials, in order."""

@@ -12,11 +12,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lab.catalogue.client import RES_TIMEOUT_S
 from lab.errors import LabError
 from lab.report import as_json, as_text
 from lab.report.figures import seconds
 from lab.result import Result
-from lab.verdict import RES_TIMEOUT_S
 from lab.work import Event, Listener, Note, StepEnded, StepStarted, TrialEnded, TrialStarted
 
 WAITING_S = 1.0

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
+from lab import lifeline, sightings
 from lab.catalogue.scenario import Scenario
-from lab.evidence.hook import Flow, Packet
+from lab.evidence import kernel
 from lab.evidence.trial import Evidence
+from lab.lifeline import Lifeline, Status
+from lab.sightings import Stage
 
-RES_TIMEOUT_S = 5.0
-"""How long glibc waits for an answer before it asks again: RES_TIMEOUT in resolv.h, resolv.conf(5) "timeout"."""
+STALL_SHARE = 0.95
+"""Of the time after which the client asks again. An answer that comes takes milliseconds: nothing lies between."""
 
-STALL_S = 0.95 * RES_TIMEOUT_S
-"""A lookup this long waited for a timeout: an answer that comes takes milliseconds, so nothing lies between."""
+WAIT_SHARE = 0.9
+"""Likewise, of a pause between two of the resolver's calls: it works a while before it waits."""
+
+
+_Carried = list[tuple[object, int | None]]
+"""For each packet its flow, or what tells it from others, and its conntrack."""
 
 
 class Outcome(StrEnum):
@@ -28,7 +36,11 @@ class Outcome(StrEnum):
     UNARMED = "unarmed"
     """The race was to be armed and was not: the trial says nothing about the kernel."""
     FAILED = "failed"
-    """There was no page, or no evidence to judge by."""
+    """The name was not resolved, or the scenario did not happen."""
+    INCONCLUSIVE = "inconclusive"
+    """Evidence that it takes to judge is missing."""
+    CONTRADICTORY = "contradictory"
+    """Two sources disagree."""
 
 
 @dataclass(frozen=True)
@@ -37,62 +49,142 @@ class Verdict:
 
     Attributes:
         outcome: How it went.
-        armed: Whether two queries of one flow passed the hook with two different conntracks.
+        armed: Whether two queries of one flow had two different conntracks at once; None when nothing tells.
         lookup_s: How long the name lookup took, in seconds; None when nothing timed it.
-        reason: One sentence.
+        gathered: Whether evidence was gathered beside the trial, which takes time of its own.
+        reason: What happened, in a sentence.
+        lifelines: The way of each query, as far as the evidence goes.
     """
 
     outcome: Outcome
-    armed: bool
+    armed: bool | None
     lookup_s: float | None
+    gathered: bool
     reason: str
+    lifelines: tuple[Lifeline, ...] = ()
 
 
 def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
     """Judge one trial.
 
-    Whether the race was armed is decided by the conntracks at the hook, never by the time taken: a slow lookup
+    Whether the race was armed is decided by the conntracks of the queries, never by the time taken: a slow lookup
     without an armed race has another cause, and a quick one says nothing of a kernel whose race was not armed.
     """
-    armed = is_armed(evidence.queued.value or ())
-    problem = _problem(evidence, scenario)
-    transfer = evidence.transfer.value
-    if problem is not None or transfer is None:
-        return Verdict(Outcome.FAILED, armed, None, problem or "the client left nothing")
-    lookup_s = transfer.lookup_s
-    told = f"the lookup took {lookup_s:.2f} s"
-    stalled = lookup_s >= STALL_S
-    if scenario.arms and not armed:
-        if stalled:
-            why = f"{told}, but the race was not armed: this stall has another cause"
-            return Verdict(Outcome.FAILED, armed, lookup_s, why)
-        why = "both queries had one conntrack at the hook: the first was confirmed before the second left"
-        return Verdict(Outcome.UNARMED, armed, lookup_s, why)
-    if stalled:
-        return Verdict(Outcome.STALLED, armed, lookup_s, f"{told}: it waited for a timeout")
-    return Verdict(Outcome.HEALTHY, armed, lookup_s, told)
+    armed_by = arming(evidence)
+    lifelines = lifeline.of_sightings(sightings.of_trial(evidence), queues=scenario.queue is not None)
+    armed = next(iter(armed_by.values())) if len(set(armed_by.values())) == 1 else None
+    lookup_s = evidence.timing.value.lookup_s if evidence.timing.value else None
+    outcome, reason = (
+        _failure(evidence, scenario)
+        or _contradiction(evidence, scenario, armed_by, lifelines)
+        or _outcome(lookup_s or 0.0, lifelines, scenario, armed=armed)
+    )
+    return Verdict(outcome, armed, lookup_s, evidence.gathered, reason, lifelines)
 
 
-def _problem(evidence: Evidence, scenario: Scenario) -> str | None:
+def arming(evidence: Evidence) -> dict[str, bool]:
+    """Tell by each source that knows conntracks whether the race was armed.
+
+    It was when two packets of one flow carried two different conntracks at the hook, or entered confirm with them: when
+    the second passed LOCAL_OUT before the first was confirmed (nf_conntrack_in finds no entry then and makes another).
+    Untracked packets have none and cannot clash.
+    """
+    by_hook: _Carried = [(packet.flow, packet.ct) for packet in evidence.queued.value or ()]
+    verdicts = evidence.verdicts.value.packets if evidence.verdicts.value else ()
+    by_program: _Carried = [(packet.flow, packet.ct_id) for packet in verdicts if packet.ct_id is not None]
+    steps = kernel.steps(evidence.traced.value) if evidence.traced.value else ()
+    by_kernel: _Carried = [
+        (step.sport, step.ct) for step in steps if step.did in {kernel.Did.QUEUED, kernel.Did.CONFIRMED}
+    ]
+    sources = (("dmesg", by_hook), ("verdict.jsonl", by_program), ("trace", by_kernel))
+    return {source: _differ(carried) for source, carried in sources if carried}
+
+
+def _differ(carried: _Carried) -> bool:
+    conntracks: dict[object, set[int]] = defaultdict(set)
+    for flow, conntrack in carried:
+        if conntrack is not None:
+            conntracks[flow].add(conntrack)
+    return any(len(found) > 1 for found in conntracks.values())
+
+
+def _failure(evidence: Evidence, scenario: Scenario) -> tuple[Outcome, str] | None:
     """Say why a trial cannot be judged; None when it can."""
-    transfer = evidence.transfer.value
-    if transfer is None:
-        return evidence.transfer.problem
-    if transfer.exit_status != 0:
-        return f"curl ended with exit status {transfer.exit_status}"
-    if scenario.queue and not evidence.queued.value:
-        return evidence.queued.problem or "no DNS packet passed the hook"
+    timing = evidence.timing.value
+    if timing is None:
+        return Outcome.INCONCLUSIVE, f"nothing timed the lookup: {evidence.timing.problem}"
+    if timing.exit_status != 0:
+        return Outcome.FAILED, f"the client ended with exit status {timing.exit_status}"
+    if scenario.queues_packets:
+        verdicts = evidence.verdicts.value
+        traced = evidence.traced.value
+        told = [
+            None if evidence.queued.value is None or scenario.hook is None else len(evidence.queued.value),
+            None if verdicts is None else len(verdicts.packets),
+            None if traced is None else sum(step.did is kernel.Did.QUEUED for step in kernel.steps(traced)),
+        ]
+        known = [count for count in told if count is not None]
+        if not known:
+            return Outcome.INCONCLUSIVE, "nothing tells whether a query was queued"
+        if not any(known):
+            return Outcome.FAILED, "no query was queued"
     return None
 
 
-def is_armed(packets: Iterable[Packet]) -> bool:
-    """Tell whether the race was armed: two packets of one flow carried two different conntracks at the hook.
+def _contradiction(
+    evidence: Evidence, scenario: Scenario, armed_by: Mapping[str, bool], lifelines: Iterable[Lifeline]
+) -> tuple[Outcome, str] | None:
+    """Say where two sources disagree; None when none do."""
+    said = [f"{_name(line)}: {words}" for line in lifelines for words in line.contradictions]
+    if len(set(armed_by.values())) > 1:
+        said.append("; ".join(f"{source}: {'armed' if armed else 'not armed'}" for source, armed in armed_by.items()))
+    pauses_s = [later.time_s - event.time_s for event, later in pairwise(evidence.resolver.value or ())]
+    retry_s = scenario.lookup.client.retry_s
+    if evidence.timing.value and pauses_s:
+        lookup_s = evidence.timing.value.lookup_s
+        if (lookup_s >= STALL_SHARE * retry_s) != (max(pauses_s) >= WAIT_SHARE * retry_s):
+            said.append(
+                f"the client says {lookup_s:.2f} s, but its longest wait by its calls was {max(pauses_s):.2f} s"
+            )
+    return (Outcome.CONTRADICTORY, "; ".join(said)) if said else None
 
-    That is so exactly when the second passed LOCAL_OUT before the first was confirmed (nf_conntrack_in finds no
-    entry then and makes another). Untracked packets have none and cannot clash.
-    """
-    conntracks: dict[Flow, set[int]] = defaultdict(set)
-    for packet in packets:
-        if packet.ct is not None:
-            conntracks[packet.flow].add(packet.ct)
-    return any(len(found) > 1 for found in conntracks.values())
+
+def _outcome(
+    lookup_s: float, lifelines: Iterable[Lifeline], scenario: Scenario, *, armed: bool | None
+) -> tuple[Outcome, str]:
+    told = f"the lookup took {lookup_s:.2f} s"
+    stalled = lookup_s >= STALL_SHARE * scenario.lookup.client.retry_s
+    if scenario.arms and armed is None:
+        return Outcome.INCONCLUSIVE, f"{told}; nothing tells whether the race was armed"
+    if scenario.arms and not armed:
+        if stalled:
+            return Outcome.FAILED, f"{told}, but the race was not armed: this stall has another cause"
+        return Outcome.UNARMED, "both queries had one conntrack: the first was confirmed before the second left"
+    if not stalled:
+        return Outcome.HEALTHY, told
+    losses = [_loss(line, lifelines) for line in lifelines if line.lost_at]
+    return Outcome.STALLED, "; ".join([f"{told}: it waited for a timeout", *losses])
+
+
+def _loss(lost: Lifeline, lifelines: Iterable[Lifeline]) -> str:
+    """Say where a query was lost, after how long it was asked again, and whether that helped."""
+    told = f"the {_name(lost)} was lost {_place(lost)}"
+    again = next(
+        (line for line in lifelines if line.dns_id == lost.dns_id and line.attempt == lost.attempt + 1),
+        None,
+    )
+    if again is None or again.start_s is None or lost.start_s is None:
+        return told
+    answered = "and answered" if again.lost_at is None and again.last_seen is Stage.READ else "and not answered"
+    return f"{told}, asked again {again.start_s - lost.start_s:.2f} s later {answered}"
+
+
+def _name(line: Lifeline) -> str:
+    return f"{line.qtype or 'unknown'} query (id {line.dns_id})"
+
+
+def _place(line: Lifeline) -> str:
+    point = next(point for point in line.points if point.stage is line.lost_at)
+    if point.status is Status.DROPPED:
+        return f"at confirm, which returned {point.detail}"
+    return f"after it was {line.last_seen}: it was not {line.lost_at}"

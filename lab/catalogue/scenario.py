@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from lab.catalogue.client import Client
 from lab.catalogue.document import Model
 from lab.catalogue.era import Era
 
@@ -19,43 +20,88 @@ class Expected(StrEnum):
 
 
 class Resolver(Model):
-    """Tell glibc's resolver: these go on the `options` line of resolv.conf(5)."""
+    """Tell the resolver whom to ask and how.
+
+    Attributes:
+        options: These go on the `options` line of resolv.conf(5).
+        nameserver: Whom to ask, instead of the test network's server.
+        glibc: The oldest C library that knows the options; on an older one the scenario is left out.
+    """
 
     do: Literal["resolver"]
-    options: tuple[Annotated[str, Field(pattern=r"^[a-z0-9:-]+$")], ...]
+    options: tuple[Annotated[str, Field(pattern=r"^[a-z0-9:-]+$")], ...] = ()
+    nameserver: Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$")] | None = None
+    glibc: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")] | None = None
+
+
+class Cache(Model):
+    """Put a caching resolver of the lane's own between the client and the server."""
+
+    do: Literal["cache"]
 
 
 class Queue(Model):
-    """Send the DNS packets to NFQUEUE at POST_ROUTING, where the verdict program accepts every one.
+    """Send the DNS packets to NFQUEUE, where the verdict program accepts every one.
 
     Attributes:
-        by: Who sends them there: the kernel module `nfqdns`.
-        hold_packets: The verdict program lets packets go when this many wait ...
+        by: Who sends them there: the kernel module `nfqdns`, which takes every DNS packet and logs its conntrack, or a
+            rule of iptables or nftables, which takes those that leave by the lane's interface.
+        table: Where a rule does it: `mangle` is at POST_ROUTING, as the module; `raw` is at OUTPUT, before conntrack.
+        bypass: Whether a rule lets packets pass while no program listens.
+        listener: Whether the verdict program listens.
+        hold_packets: It lets packets go when this many wait ...
         hold_s: ... or this many seconds after the first of them came, whichever is first.
     """
 
     do: Literal["queue"]
-    by: Literal["nfqdns"]
+    by: Literal["nfqdns", "iptables", "nftables"]
+    table: Literal["mangle", "raw"] = "mangle"
+    bypass: bool = False
+    listener: bool = True
     hold_packets: Annotated[int, Field(ge=1, le=1024)] = 1
     hold_s: Annotated[float, Field(ge=0, le=5)] = 0.0
 
 
-class Lookup(Model):
-    """Look a name up and fetch its page: this is what a trial times.
+class Firewall(Model):
+    """Load rules of one's own into the lane.
 
     Attributes:
-        client: The program that does it.
+        rules: What iptables-restore(8) reads.
+    """
+
+    do: Literal["firewall"]
+    rules: Annotated[str, Field(min_length=1)]
+
+
+class Delay(Model):
+    """Delay queries for AAAA on the wire, that is after conntrack, with tc-netem(8).
+
+    Attributes:
+        by_s: For how long, in seconds.
+    """
+
+    do: Literal["delay"]
+    by_s: Annotated[float, Field(gt=0, le=2)]
+
+
+class Lookup(Model):
+    """Look a name up: this is what a trial times.
+
+    Attributes:
+        client: The program that does it; curl fetches the page, too.
+        arguments: Given to the client before the name.
         name: The host name; the test network answers for everything under `lab.test`.
-        bound_s: When the client gives up, in seconds.
+        bound_s: When the client is given up, in seconds.
     """
 
     do: Literal["lookup"]
-    client: Literal["curl"] = "curl"
+    client: Client = Client.CURL
+    arguments: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9=-]+$")], ...] = ()
     name: Annotated[str, Field(pattern=r"^([a-z0-9-]+\.)+test$")] = "www.lab.test"
     bound_s: Annotated[int, Field(ge=6, le=120)] = 30
 
 
-Step = Annotated[Resolver | Queue | Lookup, Field(discriminator="do")]
+Step = Annotated[Resolver | Cache | Queue | Firewall | Delay | Lookup, Field(discriminator="do")]
 
 
 class Scenario(Model):
@@ -66,14 +112,16 @@ class Scenario(Model):
         title: One line about it.
         shows: What a trainer would say it shows.
         arms: Whether it sets out to arm the race; then only armed trials count.
+        may_stay_unarmed: Whether it is as well when no trial could be armed: it leaves that to chance.
         step: What is done, in order; the last is the lookup.
-        expected: How its trials go in each era.
+        expected: How its trials go in each era; nothing is expected of an era that is not there.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,60}$")]
     title: Annotated[str, Field(min_length=1)]
     shows: Annotated[str, Field(min_length=1)]
     arms: bool = False
+    may_stay_unarmed: bool = False
     step: Annotated[tuple[Step, ...], Field(min_length=1)]
     expected: dict[Era, Expected]
 
@@ -88,6 +136,12 @@ class Scenario(Model):
         return next((step for step in self.step if isinstance(step, Queue)), None)
 
     @property
-    def resolver_options(self) -> tuple[str, ...]:
-        """All options its resolver steps give."""
-        return tuple(option for step in self.step if isinstance(step, Resolver) for option in step.options)
+    def hook(self) -> Queue | None:
+        """The queue that the hook module sends packets to; None when it is not used."""
+        return self.queue if self.queue and self.queue.by == "nfqdns" else None
+
+    @property
+    def queues_packets(self) -> bool:
+        """Whether queries are bound to end up in a queue: over TCP none does, and none where nobody listens."""
+        over_tcp = any("use-vc" in step.options for step in self.step if isinstance(step, Resolver))
+        return self.queue is not None and self.queue.listener and not over_tcp

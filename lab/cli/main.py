@@ -16,9 +16,11 @@ from lab.commands import doctor as doctor_command
 from lab.commands import machines as machine_commands
 from lab.commands import plan as plan_command
 from lab.commands import run as run_command
+from lab.commands import show as show_command
 from lab.commands import ssh as ssh_command
 from lab.commands.machines import Statuses
 from lab.commands.plan import Plan
+from lab.commands.run import How
 from lab.preference import gather
 from lab.result import Result
 from lab.session import Session
@@ -137,23 +139,30 @@ def ssh(machine: str, command: Sequence[str]) -> None:
 @machines_argument
 @click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario, or its TOML file; repeatable.")
 @click.option("--trials", "-n", type=TRIALS, default=5, show_default=True, help="Trials of each, on each machine.")
+@click.option("--evidence", is_flag=True, help="Make as many trials again and follow every packet in them.")
 @trace_option
 @common
 def run(  # noqa: PLR0913  its options
-    machines: Sequence[str], scenarios: Sequence[str], trials: int, trace: str | None, *, as_json: bool, quiet: bool
+    machines: Sequence[str],
+    scenarios: Sequence[str],
+    trials: int,
+    trace: str | None,
+    *,
+    evidence: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Make trials of scenarios on running machines (all that run by default), store and judge them.
 
     \b
     Examples:
       lab run old new -s baseline -s nfqueue -n 5
+      lab run old new today --evidence             every scenario, and where each packet went
       lab run old -s ./my-scenario.toml --json
       lab run old -s nfqueue --trace stap          on CentOS, with systemtap
     """
-    stap = trace is not None
-    carry_out(
-        lambda session: run_command.run(session, machines, scenarios, trials, stap=stap), as_json=as_json, quiet=quiet
-    )
+    how = How(trials, evidence=evidence, stap=trace is not None)
+    carry_out(lambda session: run_command.run(session, machines, scenarios, how), as_json=as_json, quiet=quiet)
 
 
 @cli.command()
@@ -174,6 +183,25 @@ def compare(
     carry_out(
         lambda session: compare_command.compare(session, machines, scenarios, run_id), as_json=as_json, quiet=quiet
     )
+
+
+@cli.command()
+@click.argument("run", default=show_command.NEWEST)
+@click.argument("trial", required=False)
+@common
+def show(run: str, trial: str | None, *, as_json: bool, quiet: bool) -> None:
+    """Show where each packet of a stored trial went; without TRIAL, every trial of the run in a line.
+
+    RUN is a run's name, or "newest" (the default); TRIAL is MACHINE/SCENARIO/NUMBER. Needs no machine. How far the
+    packets can be followed depends on how the trial was made: see lab run --evidence.
+
+    \b
+    Examples:
+      lab show
+      lab show newest old/nfqueue/2
+      lab show 20261123T160000Z old/nfqueue/2 --json
+    """
+    carry_out(lambda session: show_command.show(session, run, trial), as_json=as_json, quiet=quiet)
 
 
 @cli.command()

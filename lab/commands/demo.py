@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.catalogue import find
-from lab.commands.run import RunDone, run_on
+from lab.commands.run import How, RunDone, run_on
 from lab.home import MACHINES, SCENARIOS
 from lab.preference import Preference, ProviderName
 from lab.provider.base import State
@@ -35,7 +35,7 @@ def demo(session: Session, trials: int, *, keep: bool) -> Result[RunDone]:
         existed = {machine.name for machine in machines if session.provider(machine).state(machine) is not State.ABSENT}
         try:
             session.bring_up(machines)
-            result = run_on(session, machines, scenarios, trials)
+            result = run_on(session, machines, scenarios, How(trials))
         finally:
             for machine in machines:
                 session.forget(machine)

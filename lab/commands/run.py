@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,21 @@ from lab.work import TrialEnded, TrialStarted
 
 
 @dataclass(frozen=True)
+class How:
+    """How trials are made.
+
+    Attributes:
+        trials: How many of each scenario on each machine.
+        evidence: Make as many again with everything traced; both are reported, since tracing changes timing.
+        stap: Trace each trial with systemtap.
+    """
+
+    trials: int
+    evidence: bool = False
+    stap: bool = False
+
+
+@dataclass(frozen=True)
 class RunDone:
     """A run and what it showed.
 
@@ -37,17 +53,14 @@ class RunDone:
     comparison: Comparison
 
 
-def run(
-    session: Session, machine_names: Sequence[str], scenario_names: Sequence[str], trials: int, *, stap: bool = False
-) -> Result[RunDone]:
+def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence[str], how: How) -> Result[RunDone]:
     """Make trials of each scenario on each machine, the machines side by side.
 
     Args:
         session: The lab in use.
         machine_names: Running machines; all that run for none.
         scenario_names: All scenarios for none.
-        trials: How many of each scenario on each machine.
-        stap: Trace each trial with systemtap.
+        how: How trials are made.
 
     Raises:
         BadInput: there is no such machine or scenario.
@@ -62,23 +75,21 @@ def run(
     if not machines:
         raise BrokenEnvironment("no machine is running", hint="bring some up: lab up old new")
     with session.using(*machines):
-        return run_on(session, machines, scenarios, trials, stap=stap)
+        return run_on(session, machines, scenarios, how)
 
 
-def run_on(
-    session: Session, machines: Sequence[Machine], scenarios: Sequence[Scenario], trials: int, *, stap: bool = False
-) -> Result[RunDone]:
+def run_on(session: Session, machines: Sequence[Machine], scenarios: Sequence[Scenario], how: How) -> Result[RunDone]:
     """Do as `run`, on machines that the caller keeps from other commands."""
-    facts = for_each(machines, lambda machine: session.provisioned(machine, stap=stap), session.work)
+    facts = for_each(machines, lambda machine: session.provisioned(machine, stap=how.stap), session.work)
     ran_on = {
         machine.name: RanOn(
             kernel=found.kernel, era=machine.era, replica=machine.replica, title=machine.title, system=found.system
         )
         for machine, found in zip(machines, facts, strict=True)
     }
-    stored = session.store.begin(ran_on, scenarios, trials)
+    stored = session.store.begin(ran_on, scenarios, how.trials)
     try:
-        for_each(machines, lambda machine: _on(session, stored, machine, scenarios, trials, stap=stap), session.work)
+        for_each(machines, lambda machine: _on(session, stored, machine, scenarios, how), session.work)
     except LabError as error:
         kept = sum(
             len(session.store.trials(stored, machine.name, scenario.name))
@@ -94,18 +105,29 @@ def run_on(
     return Result(RunDone(stored, session.store.path(stored), comparison), status)
 
 
-def _on(  # noqa: PLR0913  one cell after another
-    session: Session, stored: Run, machine: Machine, scenarios: Sequence[Scenario], trials: int, *, stap: bool
-) -> None:
-    shell = session.shell(machine)
+def _on(session: Session, stored: Run, machine: Machine, scenarios: Sequence[Scenario], how: How) -> None:
     for scenario in scenarios:
-        with experiment.prepared(shell, scenario, stap=stap):
-            for number in range(1, trials + 1):
+        try:
+            _cell(session, stored, machine, scenario, how)
+        except experiment.LeftOut as lacks:
+            session.store.leave_out(stored, machine.name, scenario.name, str(lacks))
+            session.work.note(f"{scenario.name} is left out: {lacks}", machine.name)
+
+
+def _cell(session: Session, stored: Run, machine: Machine, scenario: Scenario, how: How) -> None:
+    """Make a cell's trials: first those without evidence, whose timing nothing disturbs."""
+    shell = session.shell(machine)
+    numbers = itertools.count(1)
+    passes = (False, True) if how.evidence else (False,)
+    total = how.trials * len(passes)
+    for evidence in passes:
+        with experiment.prepared(shell, scenario, evidence=evidence, stap=how.stap):
+            for number in itertools.islice(numbers, how.trials):
                 session.work.check()
-                session.work.emit(TrialStarted(machine.name, scenario.name, number, trials))
+                session.work.emit(TrialStarted(machine.name, scenario.name, number, total))
                 archive = experiment.trial(shell, scenario)
                 path = session.store.add_trial(stored, machine.name, scenario.name, number, archive)
                 judged = verdict.judge(trial.read(path), scenario)
                 session.work.emit(
-                    TrialEnded(machine.name, scenario.name, number, trials, judged.outcome, judged.lookup_s)
+                    TrialEnded(machine.name, scenario.name, number, total, judged.outcome, judged.lookup_s)
                 )

@@ -6,23 +6,15 @@ import re
 from dataclasses import dataclass
 
 from lab.evidence.errors import UnreadableError
+from lab.evidence.flow import Flow
 
 _LINE = re.compile(
     r"^\[\s*(?P<time>\d{1,10}\.\d{1,9})\] \[nfqdns\] "
     r"(?P<src>[0-9.]{7,15}):(?P<sport>\d{1,5})->(?P<dst>[0-9.]{7,15}):(?P<dport>\d{1,5}) "
-    r"(?:q\d{1,5} )?skb (?P<skb>[0-9a-f]{8,16}) ct (?P<ct>[0-9a-f]{8,16}) tid (?P<tid>\d{1,5}|-)$",
+    r"(?:q\d{1,5} )?skb (?P<skb>[0-9a-f]{8,16}) ct (?P<ct>[0-9a-f]{8,16}) tid (?P<tid>\d{1,5}|-)"
+    r"(?: at (?P<at>\d{1,10}\.\d{9}))?$",
     re.ASCII,
 )
-
-
-@dataclass(frozen=True)
-class Flow:
-    """The addresses and ports of a packet: with UDP this is the 5-tuple."""
-
-    src: str
-    sport: int
-    dst: str
-    dport: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +27,7 @@ class Packet:
         skb: The packet buffer's address.
         ct: The conntrack's address; None for an untracked packet.
         dns_id: Its DNS id; None when it is too short to have one.
+        monotonic_s: When it passed the hook, by CLOCK_MONOTONIC, in seconds; None where the hook does not say.
     """
 
     time_s: float
@@ -42,6 +35,7 @@ class Packet:
     skb: int
     ct: int | None
     dns_id: int | None
+    monotonic_s: float | None = None
 
 
 def parse(log: str) -> tuple[Packet, ...]:
@@ -59,7 +53,8 @@ def _packet(line: str) -> Packet:
         raise UnreadableError(f"the hook's line is not understood: {line[:120]!r}")
     dns_id = None if found["tid"] == "-" else _port(found["tid"], line)
     flow = Flow(found["src"], _port(found["sport"], line), found["dst"], _port(found["dport"], line))
-    return Packet(float(found["time"]), flow, int(found["skb"], 16), int(found["ct"], 16) or None, dns_id)
+    at = float(found["at"]) if found["at"] else None
+    return Packet(float(found["time"]), flow, int(found["skb"], 16), int(found["ct"], 16) or None, dns_id, at)
 
 
 def _port(digits: str, line: str) -> int:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from lab.evidence import curl, hook
+from lab.evidence import (
+    capture,
+    client,
+    clocks,
+    counters,
+    events,
+    hook,
+    resolver,
+    server_log,
+    strace,
+    trace,
+    verdict_log,
+)
 from lab.evidence.errors import UnreadableError
 
 T = TypeVar("T")
@@ -31,20 +43,79 @@ class Evidence:
     """The sources of one trial.
 
     Attributes:
-        transfer: What the client says (`curl.json`, `curl.status`).
+        gathered: Whether evidence was gathered beside it, or only what every trial leaves.
+        timing: What the client says (`client.json`, `client.status`).
         queued: What the hook saw (`dmesg`).
+        verdicts: What the verdict program was handed (`verdict.jsonl`).
+        resolver: What the resolver did (`client.strace`).
+        traced: The kernel's own trace (`trace`).
+        wire: DNS packets on the client's end of the lane (`client.pcap`).
+        server_wire: ... and on the server's (`server.pcap`).
+        served: What the server was asked (`dnsmasq.log`).
+        entries: Conntrack's events (`events`).
+        counted: By how much conntrack's counters rose (`stat.before`, `stat.after`).
+        tool_counted: ... and as `conntrack -S` has them (`conntrack-S.before`, `conntrack-S.after`).
+        marks: The clocks before and after (`clocks.before`, `clocks.after`).
+        modules: The modules of netfilter that were loaded (`modules`).
+        not_gathered: What the machine could not gather, and why (`missing`).
     """
 
-    transfer: Source[curl.Transfer]
+    gathered: bool
+    timing: Source[client.Timing]
     queued: Source[tuple[hook.Packet, ...]]
+    verdicts: Source[verdict_log.VerdictLog]
+    resolver: Source[tuple[resolver.ResolverEvent, ...]]
+    traced: Source[trace.Trace]
+    wire: Source[tuple[capture.WirePacket, ...]]
+    server_wire: Source[tuple[capture.WirePacket, ...]]
+    served: Source[tuple[server_log.ServedQuery, ...]]
+    entries: Source[tuple[events.ConntrackEvent, ...]]
+    counted: Source[Mapping[str, int]]
+    tool_counted: Source[Mapping[str, int]]
+    marks: tuple[Source[clocks.Mark], Source[clocks.Mark]]
+    modules: Source[tuple[str, ...]]
+    not_gathered: Source[tuple[str, ...]]
 
 
 def read(directory: Path) -> Evidence:
     """Read a trial's raw files; whatever is in them, this gives a result."""
+    strace_file = _either(directory, "client.strace", "curl.strace")
     return Evidence(
-        transfer=_source(lambda: curl.parse(_text(directory / "curl.json"), _optional(directory / "curl.status"))),
+        gathered=strace_file.exists() or (directory / "client.pcap").exists(),
+        timing=_source(lambda: _timing(directory)),
         queued=_source(lambda: hook.parse(_text(directory / "dmesg"))),
+        verdicts=_source(lambda: verdict_log.parse(_text(directory / "verdict.jsonl"))),
+        resolver=_source(lambda: resolver.events(strace.parse(_text(strace_file)))),
+        traced=_source(lambda: trace.parse(_text(directory / "trace"))),
+        wire=_source(lambda: capture.parse((directory / "client.pcap").read_bytes())),
+        server_wire=_source(lambda: capture.parse((directory / "server.pcap").read_bytes())),
+        served=_source(lambda: server_log.parse(_text(directory / "dnsmasq.log"))),
+        entries=_source(lambda: events.parse(_text(directory / "events"))),
+        counted=_source(lambda: _rises(directory, "stat", counters.of_proc)),
+        tool_counted=_source(lambda: _rises(directory, "conntrack-S", counters.of_tool)),
+        marks=(
+            _source(lambda: clocks.parse(_text(directory / "clocks.before"))),
+            _source(lambda: clocks.parse(_text(directory / "clocks.after"))),
+        ),
+        modules=_source(lambda: tuple(_text(directory / "modules").split())),
+        not_gathered=_source(lambda: tuple(_text(directory / "missing").splitlines())),
     )
+
+
+def _timing(directory: Path) -> client.Timing:
+    """Read what the client left, by the name of today or by that of recordings made before there were other clients."""
+    status = _either(directory, "client.status", "curl.status")
+    timings = _text(_either(directory, "client.json", "curl.json"))
+    return client.parse(timings, _text(status) if status.exists() else None)
+
+
+def _either(directory: Path, today: str, older: str) -> Path:
+    return directory / older if (directory / older).exists() else directory / today
+
+
+def _rises(directory: Path, name: str, parse: Callable[[str], Mapping[str, int]]) -> Mapping[str, int]:
+    before, after = (parse(_text(directory / f"{name}.{when}")) for when in ("before", "after"))
+    return counters.rises(before, after)
 
 
 def _source(read_it: Callable[[], T]) -> Source[T]:
@@ -58,7 +129,3 @@ def _source(read_it: Callable[[], T]) -> Source[T]:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
-
-
-def _optional(path: Path) -> str | None:
-    return _text(path) if path.exists() else None

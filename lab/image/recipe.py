@@ -23,7 +23,7 @@ KERNEL_ARGUMENTS = (
 )
 """What each guest kernel is booted with, whoever boots it."""
 
-SOURCES = ("nfqdns", "ctrewind", "verdict", "guest", "stap")
+SOURCES = ("nfqdns", "ctrewind", "verdict", "trace", "clients", "guest", "stap")
 """The directories of `provision/` that go to every machine, whatever its provider."""
 
 _SOURCE_SUFFIXES = (".c", ".h", ".sh", ".stp", ".bt")

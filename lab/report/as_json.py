@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from functools import singledispatch
 
@@ -10,8 +11,11 @@ from lab.commands.doctor import Diagnosis
 from lab.commands.machines import Statuses
 from lab.commands.plan import Plan
 from lab.commands.run import RunDone
-from lab.comparison import Comparison
+from lab.commands.show import RunShown, TrialShown
+from lab.comparison import UNJUDGED, Cell, Comparison
 from lab.errors import LabError
+from lab.evidence.trial import Source
+from lab.lifeline import Lifeline
 
 SCHEMA = 1
 """Goes up when a reader of an older version would misread it."""
@@ -19,7 +23,7 @@ SCHEMA = 1
 
 def text(data: object) -> str:
     """Give a result's data as one JSON document."""
-    return json.dumps({"schema": SCHEMA, **fields(data)}, indent=1)
+    return json.dumps({"schema": SCHEMA, **fields(data)}, indent=1, default=vars)
 
 
 @singledispatch
@@ -74,21 +78,59 @@ def _(data: Comparison) -> dict[str, object]:
             }
             for name, machine in data.machines.items()
         },
-        "cells": [
-            {
-                "machine": cell.machine,
-                "scenario": cell.scenario,
-                "trials": cell.trials,
-                "armed": cell.armed,
-                "stalled": cell.stalled,
-                "failed": cell.failed,
-                "median_s": cell.median_s,
-                "max_s": cell.max_s,
-                "verdict": cell.verdict,
-            }
-            for cell in data.cells
+        "cells": [_cell(cell) for cell in data.cells],
+        "differences": [
+            {"scenario": found.scenario, "machines": [found.one.machine, found.other.machine], "p": found.p}
+            for found in data.differences
         ],
+        "left_out": [vars(left_out) for left_out in data.left_out],
     }
+
+
+def _cell(cell: Cell) -> dict[str, object]:
+    peaks = [{"near_s": near_s, "trials": count} for near_s, count in cell.peaks.items()]
+    unjudged = {outcome.value: cell.unjudged.get(outcome, 0) for outcome in UNJUDGED}
+    parts = {"bare": vars(cell.bare), "traced": vars(cell.traced)}
+    return {**vars(cell), "peaks": peaks, "unjudged": unjudged, **parts, "as_expected": cell.as_expected}
+
+
+@fields.register
+def _(data: TrialShown) -> dict[str, object]:
+    evidence = data.evidence
+    return {
+        "trial": data.name,
+        "path": str(data.path),
+        **_judged(data),
+        "lifelines": [_lifeline(line) for line in data.verdict.lifelines],
+        "counters": evidence.counted.value,
+        "conntrack_events": [vars(event) for event in evidence.entries.value or ()],
+        "modules": evidence.modules.value,
+        "sources": {
+            field.name: source.problem or "read"
+            for field in dataclasses.fields(evidence)
+            if isinstance(source := getattr(evidence, field.name), Source)
+        },
+    }
+
+
+@fields.register
+def _(data: RunShown) -> dict[str, object]:
+    return {"run": data.run.id, "trials": [{"trial": shown.name, **_judged(shown)} for shown in data.trials]}
+
+
+def _judged(shown: TrialShown) -> dict[str, object]:
+    verdict = shown.verdict
+    return {
+        "outcome": verdict.outcome,
+        "armed": verdict.armed,
+        "lookup_s": verdict.lookup_s,
+        "evidence": verdict.gathered,
+        "reason": verdict.reason,
+    }
+
+
+def _lifeline(line: Lifeline) -> dict[str, object]:
+    return {**vars(line), "lost_at": line.lost_at, "points": [vars(point) for point in line.points]}
 
 
 @fields.register

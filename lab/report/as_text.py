@@ -14,9 +14,14 @@ from lab.commands.doctor import Diagnosis
 from lab.commands.machines import MachineStatus, Statuses
 from lab.commands.plan import MachinePlan, Plan
 from lab.commands.run import RunDone
-from lab.comparison import Cell, Comparison, sentence
-from lab.report.figures import seconds
+from lab.commands.show import RunShown, TrialShown
+from lab.comparison import Cell, Comparison, Difference, sentence
+from lab.report.figures import interval, peak, seconds
+from lab.report.timeline import timeline
 from lab.store import RanOn
+
+LIKELY = 0.05
+"""A difference that chance alone would make more often than this is not worth a line."""
 
 
 @singledispatch
@@ -28,20 +33,23 @@ def render(data: object) -> RenderableType:
 @render.register
 def _(data: Comparison) -> RenderableType:
     table = _table()
-    table.add_column("scenario, machine", overflow="fold")
-    for name in ("trials", "armed", "stalled", "median", "worst"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("scenario, machine", overflow="fold", min_width=16)
+    traced = any(cell.traced.trials for cell in data.cells)
+    for name in ("trials", "armed", "stalled", "95 %", "took about", "median", *(["traced"] if traced else [])):
+        table.add_column(name, justify="right", no_wrap=name != "took about")
     table.add_column("outcome", overflow="fold")
     previous = None
     for cell in data.cells:
         if cell.scenario != previous:
             table.add_row(Text(cell.scenario, style="bold"))
         machine = _called(cell.machine, replica=data.machines[cell.machine].replica)
-        table.add_row(f"  {machine}", *_figures(cell))
+        table.add_row(f"  {machine}", *_figures(cell, traced=traced))
         previous = cell.scenario
+    left_out = [Text(f"{left.scenario} on {left.machine} is left out: {left.reason}") for left in data.left_out]
     machines = [_machine(name, machine) for name, machine in data.machines.items()]
     sentences = [_sentence(name, data.cells) for name in data.machines]
-    return Group("", table, "", *machines, "", *sentences)
+    differences = [_difference(found) for found in data.differences if found.p <= LIKELY]
+    return Group("", table, "", *left_out, *machines, "", *sentences, *differences)
 
 
 def _table() -> Table:
@@ -53,14 +61,22 @@ def _called(name: str, *, replica: bool) -> str:
     return f"{name} (replica)" if replica else name
 
 
-def _figures(cell: Cell) -> Iterable[RenderableType]:
+def _figures(cell: Cell, *, traced: bool) -> Iterable[RenderableType]:
     outcome = Text(cell.verdict.value, style=_style(cell.verdict.value))
-    if cell.failed:
-        outcome.append(f", {cell.failed} of {cell.trials} failed", style=_style("failed"))
-    if cell.expected and cell.verdict.value != cell.expected.value:
+    for unjudged, count in cell.unjudged.items():
+        outcome.append(f", {count} of {cell.trials} {unjudged}", style=_style("failed"))
+    if cell.expected and not cell.fits:
         outcome.append(f", expected {cell.expected}", style="bold red")
     stalled = Text(str(cell.stalled), style=_style("stalled") if cell.stalled else "")
-    return str(cell.trials), str(cell.armed), stalled, seconds(cell.median_s), seconds(cell.max_s), outcome
+    took = ", ".join(f"{peak(near_s)}: {count}" for near_s, count in cell.peaks.items())
+    medians = [seconds(cell.bare.median_s), seconds(cell.traced.median_s)] if traced else [seconds(cell.median_s)]
+    return str(cell.trials), str(cell.armed), stalled, interval(cell.interval), took or "-", *medians, outcome
+
+
+def _difference(found: Difference) -> Text:
+    counts = " against ".join(f"{cell.stalled} of {cell.counted}" for cell in (found.one, found.other))
+    who = f"{found.one.machine} and {found.other.machine}"
+    return Text(f"{found.scenario}: {who} differ, {counts} stalled (Fisher's exact test: p = {found.p:.2g})")
 
 
 def _machine(name: str, machine: RanOn) -> Text:
@@ -80,6 +96,23 @@ def _style(verdict: str) -> str:
 @render.register
 def _(data: RunDone) -> RenderableType:
     return Group(render(data.comparison), Text(f"run {data.run.id}, raw files in {data.path}", style="dim"))
+
+
+@render.register
+def _(data: TrialShown) -> RenderableType:
+    return timeline(data)
+
+
+@render.register
+def _(data: RunShown) -> RenderableType:
+    table = _table()
+    for name in ("trial", "outcome", "took", "what happened"):
+        table.add_column(name, overflow="fold")
+    for shown in data.trials:
+        verdict = shown.verdict
+        outcome = Text(verdict.outcome.value, style=_style(verdict.outcome.value))
+        table.add_row(shown.name, outcome, seconds(verdict.lookup_s), verdict.reason)
+    return Group(table, Text(f"run {data.run.id}; one of them whole: lab show {data.run.id} TRIAL", style="dim"))
 
 
 @render.register

@@ -4,8 +4,13 @@
 #        network.sh down        removes every namespace and process of the lab
 #
 #   lab-laneN  10.10.(10+N).89 --veth-- lab-server  10.10.10.53: dnsmasq (A and AAAA of *.lab.test), HTTP on port 80
+#                                                   10.10.10.54: the same dnsmasq, a second resolver
 set -eu
+lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
 server=10.10.10.53
+second=10.10.10.54
+# The two servers, and addresses that nobody has, for rules that send them elsewhere.
+servers=10.10.10.48/28
 run=/run/lab
 
 have() { [ -e "/run/netns/$1" ] || [ -e "/var/run/netns/$1" ]; }
@@ -16,6 +21,8 @@ load_conntrack() {
 	modprobe nf_conntrack enable_hooks=1 2>/dev/null || modprobe nf_conntrack
 	modprobe nf_conntrack_ipv4 2>/dev/null || true
 	modprobe nfnetlink_queue
+	# With it the kernel tells the verdict program each packet's conntrack.
+	modprobe nf_conntrack_netlink
 }
 
 # What runs the arguments after the first in a namespace; CentOS 7.0's ip does not know "ip -n".
@@ -30,6 +37,7 @@ start_server() {
 	inside lab-server ip -batch - <<-EOF
 		link set lo up
 		addr add $server/32 dev lo
+		addr add $second/32 dev lo
 	EOF
 	# Whatever looks a name up there asks the server itself, and is answered at once.
 	mkdir -p "$run/www" /etc/netns/lab-server
@@ -40,7 +48,7 @@ start_server() {
 	dnsmasq --test --conf-file=/dev/null "$log_queries" 2>/dev/null || log_queries=--log-queries
 	# It goes to the background by itself once it listens.
 	inside lab-server dnsmasq --conf-file=/dev/null --user=root --no-resolv --no-hosts --local-ttl=0 \
-		--listen-address="$server" --bind-interfaces --pid-file="$run/dnsmasq.pid" \
+		--listen-address="$server,$second" --bind-interfaces --pid-file="$run/dnsmasq.pid" \
 		--address="/lab.test/$server" --address=/lab.test/fd00::53 \
 		"$log_queries" --log-facility="$run/dnsmasq.log"
 	serve_pages
@@ -76,6 +84,7 @@ add_lanes() {
 				link set lo up
 				link set lane up
 				addr add $(client "$lane") peer $server dev lane
+				route add $servers dev lane
 			EOF
 		fi
 		lane=$((lane + 1))
@@ -91,7 +100,9 @@ down() {
 		done
 		ip netns del "$name"
 	done
-	rm -rf "$run"
+	"$lab/guest/trace.sh" stop
+	# Whatever may be mounted below is not ours to empty.
+	rm -rf --one-file-system "$run"
 }
 
 case "${1:-}" in

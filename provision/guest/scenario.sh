@@ -3,10 +3,21 @@
 # Usage: scenario.sh begin LANE [SETTING=VALUE...]
 #        scenario.sh end LANE
 # Settings:
+#   nameserver=ADDRESS     whom the resolver asks; the test network's server by default
 #   resolver="OPTIONS"     the "options" of resolv.conf(5); none by default
-#   queue=none|nfqdns      who sends the lane's DNS packets to NFQUEUE
+#   glibc=VERSION          the oldest C library that knows these options
+#   client=NAME            the client that will be used (see client.sh)
+#   cache=yes              a caching resolver of the lane's own, on 127.0.0.1
+#   queue=none|nfqdns|iptables|nftables    who sends the lane's DNS packets to NFQUEUE
+#   table=mangle|raw       ... where a rule does it: at POST_ROUTING, or before conntrack at OUTPUT
+#   bypass=yes             ... by a rule which lets them pass while no program listens
+#   listener=no            no program listens
 #   hold_packets=N hold_ms=T    when the verdict program lets them go (see user.out --help)
+#   firewall="RULES"       what iptables-restore(8) reads
+#   delay_ms=T delay_at=N  packets whose bytes N and N+1 say AAAA are delayed on the wire
+#   evidence=yes           gather evidence beside the trials (see gather.sh)
 #   trace=none|stap        what traces the confirm of each DNS packet
+# Exit status 4: this machine lacks what the scenario is about, and stderr says what.
 set -eu
 lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
 action=${1:-}
@@ -23,6 +34,9 @@ pidfile=$state/verdict.pid
 log=$state/verdict.jsonl
 tracer=$state/stap
 queue_number=0
+server=10.10.10.53
+
+in_lane() { ip netns exec "$lane" "$@"; }
 
 # Waits until the command given succeeds, ten seconds at most.
 await() {
@@ -34,16 +48,39 @@ await() {
 	done
 }
 
+need() {
+	command -v "$1" >/dev/null && return
+	echo "there is no $1 in this machine" >&2
+	exit 4
+}
+
+need_client() {
+	case $1 in
+	python) need python3 ;;
+	lookup-*) PATH=$lab/build:$PATH need "$1" ;;
+	*) need "$1" ;;
+	esac
+}
+
+need_glibc() {
+	has=$(getconf GNU_LIBC_VERSION | sed 's/[^0-9.]//g')
+	oldest=$(printf '%s\n%s\n' "$1" "$has" | sort -V | head -n 1)
+	[ "$oldest" = "$1" ] && return
+	echo "glibc $has knows no such resolver option; $1 does" >&2
+	exit 4
+}
+
 # The kernel lists a queue that a program listens to; copy mode 2 says that it also asked for the packets.
 # shellcheck disable=SC2016  # awk's own variables
 queue_is_ready() {
-	ip netns exec "$lane" awk -v queue="$queue_number" \
+	in_lane awk -v queue="$queue_number" \
 		'$1 == queue && $4 == 2 { found = 1 } END { exit !found }' /proc/net/netfilter/nfnetlink_queue
 }
 
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 start_verdict_program() {
+	# Not by the function: the shell that runs it would stay, and keep open what whoever called us reads.
 	ip netns exec "$lane" setsid "$lab/build/user.out" --queue "$queue_number" --hold-packets "$1" --hold-ms "$2" \
 		--log "$log" </dev/null >/dev/null 2>"$state/verdict.err" &
 	echo $! >"$pidfile"
@@ -52,6 +89,57 @@ start_verdict_program() {
 		exit 1
 	fi
 	cp "$log" "$state/verdict.start"
+}
+
+# A rule takes what leaves by the lane's interface; the module takes every DNS packet, a loopback's too.
+start_queueing() {
+	case $1 in
+	nfqdns) insmod "$lab/build/$(uname -r)/nfqdns.ko" queue="$queue_number" ;;
+	iptables)
+		need iptables
+		[ "$2" = mangle ] && chain=POSTROUTING || chain=OUTPUT
+		in_lane iptables -t "$2" -A "$chain" -o lane -p udp --dport 53 -j NFQUEUE --queue-num "$queue_number" \
+			${3:+--queue-bypass}
+		;;
+	nftables)
+		need nft
+		[ "$2" = mangle ] && hook=postrouting || hook=output
+		in_lane nft -f - <<-EOF
+			table ip lab {
+				chain queue {
+					type filter hook $hook priority $2;
+					oifname "lane" udp dport 53 queue num $queue_number ${3:+bypass}
+				}
+			}
+		EOF
+		;;
+	esac
+}
+
+# Rules, and modules that rules have loaded: with NAT in the kernel even a plain clash ends otherwise.
+remove_rules() {
+	! command -v nft >/dev/null || in_lane nft flush ruleset
+	for table in $(in_lane cat /proc/net/ip_tables_names 2>/dev/null); do
+		in_lane iptables -t "$table" -F
+	done
+	for module in xt_nat nft_nat nft_chain_nat iptable_nat nf_nat_ipv4 nf_nat; do
+		[ ! -e "/sys/module/$module" ] || rmmod "$module" 2>/dev/null || true
+	done
+}
+
+start_cache() {
+	in_lane dnsmasq --conf-file=/dev/null --user=root --no-resolv --no-hosts --server="$server" \
+		--listen-address=127.0.0.1 --bind-interfaces --pid-file="$state/cache.pid"
+}
+
+# A band of its own for packets with a question for AAAA (type 28: RFC 3596, 2.1).
+delay_aaaa() {
+	need tc
+	in_lane tc -batch - <<-EOF
+		qdisc add dev lane root handle 1: prio bands 4
+		qdisc add dev lane parent 1:4 handle 40: netem delay ${1}ms
+		filter add dev lane parent 1: protocol ip u32 match ip protocol 17 0xff match u8 0 0xff at $2 match u8 28 0xff at $(($2 + 1)) flowid 1:4
+	EOF
 }
 
 start_tracer() {
@@ -72,36 +160,51 @@ start_tracer() {
 	exit 1
 }
 
+# Stops by a signal the program whose number is in a file.
+stop_program() {
+	[ -e "$2" ] || return 0
+	pid=$(cat "$2")
+	kill -s "$1" "$pid" 2>/dev/null || true
+	await is_gone "$pid" || kill -9 "$pid"
+	rm -f "$2"
+}
+
 end() {
-	if [ -e "$tracer.pid" ]; then
-		pid=$(cat "$tracer.pid")
-		kill -INT "$pid" 2>/dev/null || true
-		await is_gone "$pid" || kill -9 "$pid"
-		rm -f "$tracer.pid"
-	fi
-	if [ -e "$pidfile" ]; then
-		pid=$(cat "$pidfile")
-		kill "$pid" 2>/dev/null || true
-		await is_gone "$pid" || kill -9 "$pid"
-		rm -f "$pidfile"
-	fi
-	# A trial that nobody waits for any more.
+	[ ! -e "$state/gathered" ] || "$lab/guest/gather.sh" stop "$lane"
+	stop_program INT "$tracer.pid"
+	stop_program TERM "$pidfile"
+	# A trial that nobody waits for any more, and a cache.
 	for pid in $(ip netns pids "$lane"); do
 		kill "$pid" 2>/dev/null || true
 	done
+	[ ! -e "$state/delays" ] || in_lane tc qdisc del dev lane root
 	# Last, so that no packet is ever sent to a queue without a listener while a trial runs.
 	[ ! -e /sys/module/nfqdns ] || rmmod nfqdns
+	[ ! -e "$state/rules" ] || remove_rules
+	rm -rf "$state/gathered" "$state/delays" "$state/rules"
 }
 
 begin() {
-	resolver='' queue=none hold_packets=1 hold_ms=0 trace=none
+	nameserver=$server resolver='' glibc='' client=curl cache='' queue=none table=mangle bypass='' listener=yes
+	hold_packets=1 hold_ms=0 firewall='' delay_ms='' delay_at='' evidence='' trace=none
 	for setting in "$@"; do
 		value=${setting#*=}
 		case $setting in
+		nameserver=*) nameserver=$value ;;
 		resolver=*) resolver=$value ;;
-		queue=none | queue=nfqdns) queue=$value ;;
+		glibc=*) glibc=$value ;;
+		client=*) client=$value ;;
+		cache=yes) cache=$value ;;
+		queue=none | queue=nfqdns | queue=iptables | queue=nftables) queue=$value ;;
+		table=mangle | table=raw) table=$value ;;
+		bypass=yes) bypass=$value ;;
+		listener=no) listener=$value ;;
 		hold_packets=*) hold_packets=$value ;;
 		hold_ms=*) hold_ms=$value ;;
+		firewall=*) firewall=$value ;;
+		delay_ms=*) delay_ms=$value ;;
+		delay_at=*) delay_at=$value ;;
+		evidence=yes) evidence=$value ;;
 		trace=none | trace=stap) trace=$value ;;
 		*)
 			echo "scenario.sh: unknown setting '$setting'" >&2
@@ -109,16 +212,31 @@ begin() {
 			;;
 		esac
 	done
+	need_client "$client"
+	[ -z "$glibc" ] || need_glibc "$glibc"
 	end
 	mkdir -p "$state/raw" "/etc/netns/$lane"
 	: >"$log"
 	: >"$state/verdict.start"
-	echo "nameserver 10.10.10.53" >"/etc/netns/$lane/resolv.conf"
+	[ -z "$cache" ] || nameserver=127.0.0.1
+	echo "nameserver $nameserver" >"/etc/netns/$lane/resolv.conf"
 	[ -z "$resolver" ] || echo "options $resolver" >>"/etc/netns/$lane/resolv.conf"
+	[ -z "$cache" ] || start_cache
+	# Before the hook is loaded, which the gatherers ask for something.
+	[ -z "$evidence" ] || "$lab/guest/gather.sh" start "$lane"
 	[ "$trace" = none ] || start_tracer
-	if [ "$queue" = nfqdns ]; then
-		start_verdict_program "$hold_packets" "$hold_ms"
-		insmod "$lab/build/$(uname -r)/nfqdns.ko" queue="$queue_number"
+	[ "$queue$firewall" = none ] || : >"$state/rules"
+	if [ -n "$delay_ms" ]; then
+		: >"$state/delays"
+		delay_aaaa "$delay_ms" "$delay_at"
+	fi
+	if [ -n "$firewall" ]; then
+		need iptables-restore
+		printf '%s\n' "$firewall" | in_lane iptables-restore
+	fi
+	if [ "$queue" != none ]; then
+		[ "$listener" = no ] || start_verdict_program "$hold_packets" "$hold_ms"
+		start_queueing "$queue" "$table" "$bypass"
 	fi
 }
 

@@ -1,22 +1,37 @@
 #!/bin/sh
-# One trial in a lane: looks a name up and fetches its page with curl, and prints the raw files as a tar archive.
-# Usage, inside the lane's namespace: trial.sh LANE NAME MAX-SECONDS
+# One trial in a lane: a client looks a name up. Prints the raw files as a tar archive.
+# Usage, inside the lane's namespace: trial.sh LANE CLIENT NAME MAX-SECONDS [ARGUMENT...]
 # Raw files:
-#   curl.json curl.err curl.status    curl's timings (seconds), what it said, its exit status
+#   client.json client.err client.status    the client's timings (seconds), what it said, its exit status
 #   dmesg                             the kernel's log during the trial: the hook's lines
 #   verdict.start verdict.jsonl       what the verdict program logged at its start, and during the trial
 #   stat.before stat.after            /proc/net/stat/nf_conntrack of the lane
 #   resolv.conf                       what the resolver was told
 #   ctrewind.before ctrewind.after    how often each probe of ctrewind had acted
+#   modules                           the modules of netfilter that were loaded
 #   stap.out                          what systemtap traced, where it does
+# ... and where evidence is gathered (see gather.sh):
+#   client.strace                     the client's calls: strace -f -ttt
+#   client.pcap server.pcap           DNS packets on either end of the lane
+#   trace                             the kernel's own trace
+#   events                            conntrack's events
+#   conntrack-S.before conntrack-S.after
+#   dnsmasq.log                       what the server was asked
+#   clocks.before clocks.after        what time it was by each clock
+#   missing                           what is not gathered here, and why
 # Each process costs some 30 ms under emulation, so the shell itself does what it can.
 set -eu
-if [ $# -ne 3 ]; then
-	echo "usage: trial.sh LANE NAME MAX-SECONDS" >&2
+if [ $# -lt 4 ]; then
+	echo "usage: trial.sh LANE CLIENT NAME MAX-SECONDS [ARGUMENT...]" >&2
 	exit 2
 fi
-lane=$1 name=$2 max_s=$3
+lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
+lane=$1
+shift
 state=/run/lab/$lane
+gathered=$state/gathered
+rm -rf "$state/raw"
+mkdir "$state/raw"
 cd "$state/raw"
 
 counters() {
@@ -28,28 +43,68 @@ counters() {
 	done >"ctrewind.$1"
 }
 
+loaded_modules() {
+	while read -r name _; do
+		case $name in
+		nf* | xt_* | ip*table* | *conntrack* | *_nat* | ctrewind) echo "$name" ;;
+		esac
+	done </proc/modules
+}
+
+clocks() {
+	marker=$gathered/trace_marker
+	[ -e "$marker" ] || marker=''
+	"$lab/build/clocks" ${marker:+"$marker"} >"clocks.$1"
+}
+
+# Whoever writes these files appends, so they may be emptied meanwhile.
+begin_gathering() {
+	conntrack -S >conntrack-S.before 2>/dev/null || rm -f conntrack-S.before
+	for file in client.pcap server.pcap events trace; do
+		[ ! -e "$gathered/$file" ] || : >"$gathered/$file"
+	done
+	: >/run/lab/dnsmasq.log
+	clocks before
+}
+
+end_gathering() {
+	clocks after
+	conntrack -S >conntrack-S.after 2>/dev/null || rm -f conntrack-S.after
+	for side in client server; do
+		[ ! -s "$gathered/pcap.header" ] || cat "$gathered/pcap.header" "$gathered/$side.pcap" >"$side.pcap"
+	done
+	for file in events trace missing; do
+		[ ! -e "$gathered/$file" ] || cat "$gathered/$file" >"$file"
+	done
+	cat /run/lab/dnsmasq.log >dnsmasq.log
+}
+
 # The kernel's log is cut here; no two trials have the same uptime.
 read -r uptime _ </proc/uptime
 mark=lab-trial-begins-$uptime
-# The verdict program appends, so its log may be emptied while it runs.
 : >"$state/verdict.jsonl"
 [ ! -e "$state/stap.pid" ] || : >"$state/stap.out"
+loaded_modules >modules
+strace=''
+if [ -e "$gathered" ]; then
+	strace='strace -f -ttt -s 600 -o client.strace -e trace=network,poll,ppoll,read,readv,write,writev,close,dup,dup2,dup3'
+	begin_gathering
+fi
 counters before
 echo "$mark" >/dev/kmsg
 
 status=0
-# The timings one by one: curl 7.29 does not know %{json}.
-curl --silent --show-error --output /dev/null --max-time "$max_s" --write-out '{"http_code": %{http_code}, "time_namelookup": %{time_namelookup}, "time_connect": %{time_connect}, "time_total": %{time_total}}\n' \
-	"http://$name/" >curl.json 2>curl.err || status=$?
-echo "$status" >curl.status
+# shellcheck disable=SC2086  # the options of strace, a word each
+$strace "$lab/guest/client.sh" "$@" >client.json 2>client.err || status=$?
+echo "$status" >client.status
 
 counters after
-traced=''
+[ ! -e "$gathered" ] || end_gathering
 if [ -e "$state/stap.pid" ]; then
-	traced=stap.out
 	sleep 0.5 # systemtap hands over what it has five times a second
+	cat "$state/stap.out" >stap.out
 fi
 # shellcheck disable=SC2094  # the program and the file only share their name
 dmesg | awk -v mark="$mark" 'found { print } index($0, mark) { found = 1 }' >dmesg
-tar -cf - curl.json curl.err curl.status dmesg stat.before stat.after ctrewind.before ctrewind.after \
-	-C "$state" verdict.start verdict.jsonl ${traced:+"$traced"} -C /etc resolv.conf
+cp "$state/verdict.start" "$state/verdict.jsonl" /etc/resolv.conf .
+tar -cf - ./*

@@ -43,6 +43,13 @@
 #define NFQDNS_OWNER
 #endif
 
+/* The conntrack's address, with ctinfo in its lowest bits from 4.11 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 11, 0)
+#define NFQDNS_CT _nfct
+#else
+#define NFQDNS_CT nfct
+#endif
+
 /* Came with 3.19, and with RHEL 7.2. What it replaced left with 4.15. */
 #ifndef READ_ONCE
 #define READ_ONCE(value) ACCESS_ONCE(value)

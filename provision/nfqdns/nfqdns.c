@@ -15,13 +15,16 @@
 
 #include <linux/module.h>
 #include <linux/kernel.h>
+#include <linux/hrtimer.h>
 #include <linux/ip.h>
+#include <linux/ktime.h>
 #include <linux/skbuff.h>
 #include <linux/udp.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <net/ip.h>
 #include <net/netfilter/nf_conntrack.h>
+#include <asm/div64.h>
 
 #include "compat.h"
 
@@ -33,6 +36,15 @@ static unsigned short port = 53;
 module_param(port, ushort, 0644);
 MODULE_PARM_DESC(port, "UDP destination port taken for DNS (default 53)");
 
+/* Who traces packets reads by these, on any kernel, what is in them. */
+static unsigned short ct_offset = offsetof(struct sk_buff, NFQDNS_CT);
+module_param(ct_offset, ushort, 0444);
+MODULE_PARM_DESC(ct_offset, "where in struct sk_buff the conntrack's address is (to be read only)");
+
+static unsigned short data_offset = offsetof(struct sk_buff, data);
+module_param(data_offset, ushort, 0444);
+MODULE_PARM_DESC(data_offset, "where in struct sk_buff the data's address is (to be read only)");
+
 static void log_packet(const struct sk_buff *skb, const struct iphdr *ip,
 		       const struct udphdr *udp, unsigned int payload)
 {
@@ -41,6 +53,9 @@ static void log_packet(const struct sk_buff *skb, const struct iphdr *ip,
 	const __be16 *id;
 	char tid[sizeof("65535")] = "-";
 	__be16 buffer;
+	/* CLOCK_MONOTONIC: the log's own clock drifts from it. */
+	u64 s = ktime_to_ns(ktime_get());
+	u32 ns = do_div(s, NSEC_PER_SEC);
 
 	/* A DNS message begins with its id (RFC 1035, 4.1.1). */
 	id = skb_header_pointer(skb, payload, sizeof(buffer), &buffer);
@@ -51,9 +66,10 @@ static void log_packet(const struct sk_buff *skb, const struct iphdr *ip,
 	 * Addresses as numbers: %p is hashed from 4.15 on, and before that it
 	 * says "(null)" for the conntrack of a packet that has none.
 	 */
-	pr_info("%pI4:%u->%pI4:%u skb %016lx ct %016lx tid %s\n",
+	pr_info("%pI4:%u->%pI4:%u skb %016lx ct %016lx tid %s at %llu.%09u\n",
 		&ip->saddr, ntohs(udp->source), &ip->daddr, ntohs(udp->dest),
-		(unsigned long)skb, (unsigned long)ct, tid);
+		(unsigned long)skb, (unsigned long)ct, tid,
+		(unsigned long long)s, ns);
 }
 
 static NFQDNS_HOOK(nfqdns_hook)

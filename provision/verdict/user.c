@@ -26,6 +26,9 @@
 #include <unistd.h>
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
 #include <libnetfilter_queue/libnetfilter_queue.h>
 
 #define VERSION "1.0"
@@ -58,7 +61,8 @@ static const char help[] =
 "  -V, --version          show the version\n"
 "\n"
 "The log has one JSON object a line: \"start\" with both clocks, a \"packet\" for\n"
-"each packet (times of CLOCK_MONOTONIC in seconds), \"end\". It is ready when\n"
+"each packet (times of CLOCK_MONOTONIC in seconds; \"ct_id\" tells its conntrack\n"
+"from others, if the kernel says so), \"end\". It is ready when\n"
 "/proc/net/netfilter/nfnetlink_queue has a row for the queue with a 2 in the\n"
 "fourth column (the copy mode). SIGTERM or SIGINT ends it: what waits is accepted.\n"
 "\n"
@@ -89,8 +93,16 @@ struct query {
 	unsigned int type;
 };
 
+/* A packet's conntrack as the kernel described it when it queued the packet. */
+struct conntrack {
+	bool is_known;
+	uint32_t id;
+	bool is_confirmed;
+};
+
 struct waiting {
 	uint32_t id;
+	struct conntrack conntrack;
 	struct timespec queued;
 	struct query query;
 };
@@ -201,7 +213,9 @@ static void log_packet(struct program *program, const struct waiting *packet,
 {
 	const struct query *query = &packet->query;
 	char addresses[128] = "\"src\":null,\"sport\":null,\"dst\":null,\"dport\":null";
+	const struct conntrack *conntrack = &packet->conntrack;
 	char id[16] = "null";
+	char ct_id[16] = "null";
 	char type[16];
 	char line[512];
 	int length;
@@ -212,11 +226,15 @@ static void log_packet(struct program *program, const struct waiting *packet,
 			 query->src, query->sport, query->dst, query->dport);
 	if (query->has_id)
 		snprintf(id, sizeof(id), "%u", query->id);
+	if (conntrack->is_known)
+		snprintf(ct_id, sizeof(ct_id), "%u", conntrack->id);
 	format_type(type, sizeof(type), query);
 	length = snprintf(line, sizeof(line),
 			  "{\"event\":\"packet\",\"id\":%u,%s,\"dns_id\":%s,\"type\":%s,"
+			  "\"ct_id\":%s,\"confirmed\":%s,"
 			  "\"queued_s\":%lld.%09ld,\"released_s\":%lld.%09ld,\"verdict\":\"accept\"}\n",
-			  packet->id, addresses, id, type,
+			  packet->id, addresses, id, type, ct_id,
+			  !conntrack->is_known ? "null" : conntrack->is_confirmed ? "true" : "false",
 			  (long long)packet->queued.tv_sec, packet->queued.tv_nsec,
 			  (long long)released.tv_sec, released.tv_nsec);
 	log_line(program, line, length);
@@ -267,6 +285,65 @@ static void parse_packet(const unsigned char *packet, size_t length, struct quer
 	parse_dns(packet + header + 8, length - header - 8, query);
 }
 
+/* The attribute of a type among those given, or NULL. Its payload holds "least" bytes or more. */
+static const struct nlattr *attribute(const void *attributes, size_t length, unsigned int type, size_t least)
+{
+	const unsigned char *at = attributes;
+
+	while (length >= NLA_HDRLEN) {
+		const struct nlattr *found = (const struct nlattr *)at;
+		size_t space = NLA_ALIGN((size_t)found->nla_len);
+
+		if (found->nla_len < NLA_HDRLEN || found->nla_len > length)
+			break;
+		if ((found->nla_type & NLA_TYPE_MASK) == type)
+			return found->nla_len >= NLA_HDRLEN + least ? found : NULL;
+		if (space >= length)
+			break;
+		at += space;
+		length -= space;
+	}
+	return NULL;
+}
+
+static const unsigned char *payload_of(const struct nlattr *attribute)
+{
+	return (const unsigned char *)attribute + NLA_HDRLEN;
+}
+
+static uint32_t read32(const unsigned char *bytes)
+{
+	return (uint32_t)read16(bytes) << 16 | read16(bytes + 2);
+}
+
+/*
+ * The library has no function for it: the conntrack is an attribute of the
+ * message itself, with attributes of its own. Kernels have it since 3.6, and
+ * fill it in while nf_conntrack_netlink is loaded.
+ */
+static void parse_conntrack(const struct nfgenmsg *message, struct conntrack *conntrack)
+{
+	const struct nlmsghdr *header = (const struct nlmsghdr *)((const char *)message - NLMSG_HDRLEN);
+	const size_t before = NLMSG_SPACE(sizeof(*message));
+	const struct nlattr *nest, *id, *status;
+	size_t length;
+
+	memset(conntrack, 0, sizeof(*conntrack));
+	if (header->nlmsg_len < before)
+		return;
+	nest = attribute((const char *)header + before, header->nlmsg_len - before, NFQA_CT, 0);
+	if (!nest)
+		return;
+	length = nest->nla_len - NLA_HDRLEN;
+	id = attribute(payload_of(nest), length, CTA_ID, sizeof(uint32_t));
+	status = attribute(payload_of(nest), length, CTA_STATUS, sizeof(uint32_t));
+	if (!id || !status)
+		return;
+	conntrack->is_known = true;
+	conntrack->id = read32(payload_of(id));
+	conntrack->is_confirmed = read32(payload_of(status)) & IPS_CONFIRMED;
+}
+
 static void release_all(struct program *program)
 {
 	unsigned int i;
@@ -307,7 +384,6 @@ static int on_packet(struct nfq_q_handle *queue, struct nfgenmsg *message,
 	int length;
 
 	(void)queue;
-	(void)message;
 	if (!header)
 		return 0;
 	if (program->count == MAX_WAITING)
@@ -317,6 +393,7 @@ static int on_packet(struct nfq_q_handle *queue, struct nfgenmsg *message,
 	packet->queued = now(CLOCK_MONOTONIC);
 	length = nfq_get_payload(data, &payload);
 	parse_packet(payload, length > 0 ? (size_t)length : 0, &packet->query);
+	parse_conntrack(message, &packet->conntrack);
 	return 0;
 }
 
@@ -440,6 +517,8 @@ static int run(struct program *program)
 		nfq_close(handle);
 		return refuse(&program->options, error);
 	}
+	/* What a kernel does not know how to tell is simply not in the log. */
+	nfq_set_queue_flags(program->queue, NFQA_CFG_F_CONNTRACK, NFQA_CFG_F_CONNTRACK);
 	nfnl_rcvbufsiz(nfq_nfnlh(handle), SOCKET_BYTES);
 	log_start(program);
 	/* Last: from here on the kernel lists the queue as ready. */

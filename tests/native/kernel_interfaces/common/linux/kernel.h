@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <linux/compiler.h>
 typedef unsigned char __u8;
+typedef unsigned int u32;
+typedef unsigned long long u64;
 typedef unsigned short __be16;
 typedef unsigned int __be32;
 #define IPPROTO_UDP 17

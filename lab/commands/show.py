@@ -1,0 +1,90 @@
+"""`lab show`: what is known of one trial, or the trials of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import verdict
+from lab.errors import BadInput
+from lab.evidence import trial
+from lab.evidence.trial import Evidence
+from lab.result import AS_ASKED, Result
+from lab.session import Session
+from lab.store import Run
+from lab.verdict import Verdict
+
+NEWEST = "newest"
+"""What people type for the run that was made last."""
+
+
+@dataclass(frozen=True)
+class TrialShown:
+    """One trial.
+
+    Attributes:
+        name: What people type: machine, scenario and number.
+        path: Where its raw files are.
+        evidence: What they say.
+        verdict: What follows from it.
+    """
+
+    name: str
+    path: Path
+    evidence: Evidence
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class RunShown:
+    """The trials of a run.
+
+    Attributes:
+        run: What was run on what.
+        trials: In the order in which they are stored.
+    """
+
+    run: Run
+    trials: tuple[TrialShown, ...]
+
+
+def show(session: Session, run_id: str, name: str | None) -> Result[TrialShown] | Result[RunShown]:
+    """Judge one stored trial, or all those of a run, and give what there is to say of them.
+
+    Args:
+        session: The lab in use.
+        run_id: The run, or "newest".
+        name: The trial, as MACHINE/SCENARIO/NUMBER; all of the run for None.
+
+    Raises:
+        BadInput: there is no such run or trial.
+    """
+    run = _newest(session) if run_id == NEWEST else session.store.get(run_id)
+    paths = {
+        f"{machine}/{scenario}/{int(path.name)}": (path, scenario)
+        for machine in run.machines
+        for scenario in run.scenarios
+        for path in session.store.trials(run, machine, scenario)
+    }
+    if name is None:
+        shown = tuple(_shown(run, name, *where) for name, where in paths.items())
+        return Result(RunShown(run, shown), AS_ASKED)
+    if name not in paths:
+        there_are = ", ".join(list(paths)[:6]) + (", ..." if len(paths) > 6 else "")  # noqa: PLR2004  a line's worth
+        raise BadInput(
+            f"run {run.id} has no trial '{name}'; there are: {there_are or 'none'}",
+            hint=f"see them all: lab show {run.id}",
+        )
+    return Result(_shown(run, name, *paths[name]), AS_ASKED)
+
+
+def _newest(session: Session) -> Run:
+    run = next(session.store.newest_first(), None)
+    if run is None:
+        raise BadInput("no run is stored yet", hint="make one: lab run --help")
+    return run
+
+
+def _shown(run: Run, name: str, path: Path, scenario: str) -> TrialShown:
+    evidence = trial.read(path)
+    return TrialShown(name, path, evidence, verdict.judge(evidence, run.scenarios[scenario]))

@@ -1,0 +1,232 @@
+"""The way of each DNS query: where it was seen alive, and where it was lost."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from lab.sightings import Sighting, Stage
+
+T = TypeVar("T")
+
+SLACK_S = 0.005
+"""A source that stamps after the fact (strace) may say that a query was sent this much after it was seen elsewhere."""
+
+BASES = (
+    ("client.strace", Stage.SENT),
+    ("dmesg", Stage.QUEUED),
+    ("verdict.jsonl", Stage.QUEUED),
+    ("trace", Stage.QUEUED),
+    ("trace", Stage.WIRE),
+    ("client.pcap", Stage.WIRE),
+    ("server.pcap", Stage.SERVER),
+)
+"""Who says how often a query was sent: the first of these that says anything."""
+
+IN_CONNTRACK = frozenset({Stage.QUEUED, Stage.VERDICT, Stage.CONFIRM})
+"""What a query over TCP does not pass by itself: its connection has been confirmed long before."""
+
+
+class Status(StrEnum):
+    """What is known of a query at one place."""
+
+    SEEN = "seen"
+    DROPPED = "dropped"
+    """It was there, and it ended there."""
+    NOT_SEEN = "not seen"
+    """Whoever sees queries there did not see this one."""
+    NOT_TRACED = "not traced"
+    """Nobody looked."""
+    NOT_ON_WAY = "not on its way"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A query at one place.
+
+    Attributes:
+        stage: The place.
+        status: What is known of it there.
+        time_s: When, by CLOCK_REALTIME, in seconds; None when that is not known.
+        within_s: How far off that may be, in seconds.
+        seen_by: The sources that show it there.
+        missed_by: Sources that show other queries there, and not this one.
+        detail: What the sources say of it.
+    """
+
+    stage: Stage
+    status: Status
+    time_s: float | None
+    within_s: float
+    seen_by: tuple[str, ...]
+    missed_by: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True)
+class Lifeline:
+    """One query, each time it was sent.
+
+    Attributes:
+        dns_id: Its DNS id.
+        qtype: The type asked for; None when nobody says.
+        sport: The port it comes from, likewise.
+        attempt: The how-manieth time it was sent, from 1.
+        points: One for each stage, in order.
+    """
+
+    dns_id: int
+    qtype: str | None
+    sport: int | None
+    attempt: int
+    points: tuple[Point, ...]
+
+    @property
+    def start_s(self) -> float | None:
+        """When it was first seen, by CLOCK_REALTIME, in seconds; None when that is not known."""
+        return next((point.time_s for point in self.points if point.time_s is not None), None)
+
+    @property
+    def lost_at(self) -> Stage | None:
+        """Where it was lost; None when it was answered, or when nobody looked any further than where it was last seen.
+
+        That is where it was dropped, or the first place after the last where it was seen at which it should have been.
+        """
+        dropped = [point.stage for point in self.points if point.status is Status.DROPPED]
+        if dropped:
+            return dropped[0]
+        last = self.last_seen
+        if last is None:
+            return None
+        later = self.points[[point.stage for point in self.points].index(last) + 1 :]
+        return next((point.stage for point in later if point.status is Status.NOT_SEEN), None)
+
+    @property
+    def last_seen(self) -> Stage | None:
+        """The last place where it was seen."""
+        seen = [point.stage for point in self.points if point.status in {Status.SEEN, Status.DROPPED}]
+        return seen[-1] if seen else None
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """What two sources say differently of it, a sentence each."""
+        said = []
+        dropped = [point for point in self.points if point.status is Status.DROPPED]
+        if dropped and self.last_seen is not dropped[0].stage:
+            by = ", ".join(next(point for point in self.points if point.stage is self.last_seen).seen_by)
+            said.append(f"{dropped[0].seen_by[0]} has it dropped at confirm, {by} has it {self.last_seen}")
+        said += [
+            f"{' and '.join(point.seen_by)} has it {point.stage}, {' and '.join(point.missed_by)} has not"
+            for point in self.points
+            if point.seen_by and point.missed_by
+        ]
+        return tuple(said)
+
+
+def of_sightings(sightings: Sequence[Sighting], *, queues: bool) -> tuple[Lifeline, ...]:
+    """Give the lifelines of a trial's queries, in the order in which they were sent.
+
+    Args:
+        sightings: What all sources show.
+        queues: Whether queries are sent to NFQUEUE at all.
+    """
+    attempts = _attempts(sightings)
+    speaking: dict[Stage, set[str]] = defaultdict(set)
+    for sighting in sightings:
+        speaking[sighting.stage].add(sighting.source)
+    found = [
+        lifeline
+        for dns_id, starts in attempts.items()
+        for lifeline in _of_query(dns_id, starts, _about(dns_id, sightings), speaking, queues=queues)
+    ]
+    return tuple(sorted(found, key=lambda lifeline: (lifeline.start_s or 0.0, lifeline.attempt)))
+
+
+def _attempts(sightings: Iterable[Sighting]) -> dict[int, list[Sighting]]:
+    """Give for each DNS id every sending of it, by the first of the sources that says so."""
+    for base in BASES:
+        found: dict[int, list[Sighting]] = defaultdict(list)
+        for sighting in sightings:
+            if (sighting.source, sighting.stage) == base and sighting.dns_id is not None:
+                found[sighting.dns_id].append(sighting)
+        if found:
+            return found
+    return {}
+
+
+def _about(dns_id: int, sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Give those that are about a query: by its id, or by port and type where a source does not have the id."""
+    own = [sighting for sighting in sightings if sighting.dns_id == dns_id]
+    sport, qtype = _first(sighting.sport for sighting in own), _first(sighting.qtype for sighting in own)
+    nameless = [sighting for sighting in sightings if sighting.dns_id is None]
+    return own + [sighting for sighting in nameless if (sighting.sport, sighting.qtype) == (sport, qtype)]
+
+
+def _of_query(
+    dns_id: int,
+    starts: Sequence[Sighting],
+    sightings: Sequence[Sighting],
+    speaking: Mapping[Stage, set[str]],
+    *,
+    queues: bool,
+) -> Iterator[Lifeline]:
+    placed, unplaced = _placed(starts, sightings)
+    sport, qtype = _first(sighting.sport for sighting in sightings), _first(sighting.qtype for sighting in sightings)
+    over_tcp = any(sighting.detail.startswith("tcp") for sighting in sightings)
+    for attempt in range(len(starts)):
+        points = []
+        for stage in Stage:
+            own = [sighting for sighting in placed[attempt] if sighting.stage is stage]
+            passes = stage not in IN_CONNTRACK or (not over_tcp and (queues or stage is Stage.CONFIRM))
+            silent = {source for source, where in unplaced if where is stage}
+            points.append(_point(stage, own, speaking[stage] - silent, passes=passes))
+        yield Lifeline(dns_id, qtype, sport, attempt + 1, tuple(points))
+
+
+def _placed(
+    starts: Sequence[Sighting], sightings: Sequence[Sighting]
+) -> tuple[list[list[Sighting]], set[tuple[str, Stage]]]:
+    """Share what is known of a query out among its sendings; what cannot be shared out is named apart."""
+    placed: list[list[Sighting]] = [[] for _ in starts]
+    unplaced: set[tuple[str, Stage]] = set()
+    groups: dict[tuple[str, Stage], list[Sighting]] = defaultdict(list)
+    for sighting in sightings:
+        groups[sighting.source, sighting.stage].append(sighting)
+    timed = all(start.time_s is not None for start in starts)
+    for key, group in groups.items():
+        if timed and all(sighting.time_s is not None for sighting in group):
+            for sighting in group:
+                placed[_attempt_at(sighting, starts)].append(sighting)
+        elif len(group) == len(starts):
+            # Without a common clock: as many as were sent, so one of each.
+            for own, sighting in zip(placed, group, strict=True):
+                own.append(sighting)
+        else:
+            unplaced.add(key)
+    return placed, unplaced
+
+
+def _attempt_at(sighting: Sighting, starts: Sequence[Sighting]) -> int:
+    latest_s = (sighting.time_s or 0.0) + sighting.within_s + SLACK_S
+    begun = [number for number, start in enumerate(starts) if (start.time_s or 0.0) <= latest_s]
+    return begun[-1] if begun else 0
+
+
+def _point(stage: Stage, own: Sequence[Sighting], speaking: set[str], *, passes: bool) -> Point:
+    seen_by = tuple(dict.fromkeys(sighting.source for sighting in own))
+    if not own:
+        silence = Status.NOT_SEEN if speaking else Status.NOT_TRACED
+        return Point(stage, silence if passes else Status.NOT_ON_WAY, None, 0.0, (), (), "")
+    status = Status.DROPPED if any(sighting.dropped for sighting in own) else Status.SEEN
+    # The one that knows the time best speaks for all.
+    best = min(own, key=lambda sighting: (sighting.time_s is None, sighting.within_s))
+    detail = "; ".join(dict.fromkeys(sighting.detail for sighting in own if sighting.detail))
+    missed_by = tuple(sorted(speaking - set(seen_by)))
+    return Point(stage, status, best.time_s, best.within_s, seen_by, missed_by, detail)
+
+
+def _first(values: Iterable[T | None]) -> T | None:
+    return next((value for value in values if value is not None), None)

@@ -1,0 +1,42 @@
+#!/bin/sh
+# Looks a name up as one client does, and says how long that took.
+# Usage: client.sh CLIENT NAME MAX-SECONDS [ARGUMENT...]
+# Prints one JSON object with "lookup_s" (seconds); its exit status is the client's (124: it was given up).
+# curl and the lab's own programs time the lookup alone. Of any other the whole program is timed, by a clock that
+# ticks a hundred times a second.
+set -u
+lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
+client=$1 name=$2 max_s=$3
+shift 3
+
+# /proc/uptime in hundredths of a second: no process is needed to read it.
+ticks() {
+	read -r uptime _ </proc/uptime
+	echo "${uptime%.*}${uptime#*.}"
+}
+
+time_whole() {
+	start=$(ticks)
+	timeout "$max_s" "$@" >/dev/null
+	status=$?
+	took=$(($(ticks) - start))
+	printf '{"client": "%s", "lookup_s": %d.%02d, "whole_program": true}\n' "$client" $((took / 100)) $((took % 100))
+	exit "$status"
+}
+
+case $client in
+curl)
+	# The timings one by one: curl 7.29 does not know %{json}.
+	exec curl --silent --show-error --output /dev/null --max-time "$max_s" --write-out '{"client": "curl", "http_code": %{http_code}, "lookup_s": %{time_namelookup}, "connect_s": %{time_connect}, "total_s": %{time_total}}\n' \
+		"$@" "http://$name/"
+	;;
+getent) time_whole getent ahosts "$@" "$name" ;;
+wget) time_whole wget -q -O /dev/null -t 1 "$@" "http://$name/" ;;
+python) time_whole python3 "$@" -c 'import socket, sys; socket.getaddrinfo(sys.argv[1], 80)' "$name" ;;
+busybox) time_whole busybox nslookup "$@" "$name" ;;
+lookup-*) exec timeout "$max_s" "$lab/build/$client" "$@" "$name" ;;
+*)
+	echo "client.sh: '$client' is no client it knows" >&2
+	exit 2
+	;;
+esac

@@ -1,0 +1,101 @@
+#!/bin/sh
+# Gathers evidence beside the trials of a lane: packets on the wire, conntrack's events, the kernel's own trace.
+# Usage: gather.sh start LANE    every gatherer is at work when this returns; one that cannot be is said on stderr
+#        gather.sh stop LANE
+# What is gathered lies in /run/lab/LANE/gathered/; a trial empties the files and takes what has come in since:
+#   client.pcap server.pcap    DNS packets on either end of the lane, without the file header, which is in pcap.header
+#   events                     conntrack's events
+#   trace                      a link to the kernel's trace, and trace_marker beside it
+#   missing                    what is not gathered here, a line each with the reason
+set -eu
+lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
+action=${1:-}
+lane=${2:-}
+case "$action:$lane" in
+start:lab-lane* | stop:lab-lane*) ;;
+*)
+	echo "usage: gather.sh start|stop LANE" >&2
+	exit 2
+	;;
+esac
+gathered=/run/lab/$lane/gathered
+pids=/run/lab/$lane/gather.pids
+
+missing() { echo "$1" | tee -a "$gathered/missing" >&2; }
+
+# Waits until a file has a line that fits, ten seconds at most.
+await_line() {
+	tries=0
+	until grep -q "$1" "$2"; do
+		tries=$((tries + 1))
+		[ "$tries" -le 200 ] || return 1
+		sleep 0.05
+	done
+}
+
+# Everything is appended, so that a trial may empty the files.
+start_capture() {
+	name=$1 namespace=$2 interface=$3
+	: >"$gathered/$name.pcap"
+	# -U: each packet is written as it comes. Immediate mode: it comes at once, not when a buffer is full.
+	setsid ip netns exec "$namespace" tcpdump -i "$interface" -n -s 2000 -B 1024 -U --immediate-mode -Z root -w - \
+		port 53 </dev/null >>"$gathered/$name.pcap" 2>"$gathered/$name.err" &
+	echo $! >>"$pids"
+}
+
+await_capture() {
+	if ! await_line "listening on" "$gathered/$1.err"; then
+		missing "$1.pcap: tcpdump: $(tail -n 1 "$gathered/$1.err")"
+		return
+	fi
+	tries=0
+	until [ -s "$gathered/$1.pcap" ] || [ "$tries" -gt 100 ]; do
+		tries=$((tries + 1))
+		sleep 0.02
+	done
+	head -c 24 "$gathered/$1.pcap" >"$gathered/pcap.header"
+}
+
+start_events() {
+	: >"$gathered/events"
+	if ! command -v conntrack >/dev/null; then
+		missing "events: there is no conntrack in this machine"
+		return
+	fi
+	setsid ip netns exec "$lane" conntrack -E -o timestamp,id </dev/null >>"$gathered/events" 2>"$gathered/events.err" &
+	echo $! >>"$pids"
+}
+
+start_trace() {
+	if instance=$("$lab/guest/trace.sh" start 2>"$gathered/trace.err"); then
+		ln -s "$instance/trace" "$gathered/trace"
+		ln -s "$instance/trace_marker" "$gathered/trace_marker"
+	fi
+	while read -r line; do
+		missing "trace: $line"
+	done <"$gathered/trace.err"
+}
+
+stop() {
+	"$lab/guest/trace.sh" stop
+	[ -e "$pids" ] || return 0
+	while read -r pid; do
+		kill "$pid" 2>/dev/null || true
+	done <"$pids"
+	rm -f "$pids"
+}
+
+start() {
+	stop
+	rm -rf "$gathered"
+	mkdir -p "$gathered"
+	: >"$gathered/missing"
+	start_capture client "$lane" lane
+	start_capture server lab-server "server${lane#lab-lane}"
+	start_events
+	start_trace
+	await_capture client
+	await_capture server
+}
+
+"$action"
