@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -134,15 +135,33 @@ def of_sightings(sightings: Sequence[Sighting], *, queues: bool) -> tuple[Lifeli
         queues: Whether queries are sent to NFQUEUE at all.
     """
     attempts = _attempts(sightings)
-    speaking: dict[Stage, set[str]] = defaultdict(set)
-    for sighting in sightings:
-        speaking[sighting.stage].add(sighting.source)
+    watch = _Watch(sightings)
     found = [
         lifeline
         for dns_id, starts in attempts.items()
-        for lifeline in _of_query(dns_id, starts, _about(dns_id, sightings), speaking, queues=queues)
+        for lifeline in _of_query(dns_id, starts, sightings, watch, queues=queues)
     ]
     return tuple(sorted(found, key=lambda lifeline: (lifeline.start_s or 0.0, lifeline.attempt)))
+
+
+class _Watch:
+    """Which sources see queries at which place, and until when.
+
+    One that shows nothing there may be broken, and one that fell silent may be cut off: only what goes on seeing others
+    can be said not to have seen this one.
+    """
+
+    def __init__(self, sightings: Iterable[Sighting]) -> None:
+        self._places: dict[Stage, set[str]] = defaultdict(set)
+        self._last_s: dict[str, float] = defaultdict(lambda: -math.inf)
+        for sighting in sightings:
+            self._places[sighting.stage].add(sighting.source)
+            time_s = math.inf if sighting.time_s is None else sighting.time_s + sighting.within_s
+            self._last_s[sighting.source] = max(time_s, self._last_s[sighting.source])
+
+    def over(self, stage: Stage, start_s: float | None) -> set[str]:
+        """Give the sources that saw queries at a place after a query had been sent; none if that is not known."""
+        return {source for source in self._places[stage] if start_s is not None and self._last_s[source] >= start_s}
 
 
 def _attempts(sightings: Iterable[Sighting]) -> dict[int, list[Sighting]]:
@@ -157,32 +176,31 @@ def _attempts(sightings: Iterable[Sighting]) -> dict[int, list[Sighting]]:
     return {}
 
 
-def _about(dns_id: int, sightings: Sequence[Sighting]) -> list[Sighting]:
-    """Give those that are about a query: by its id, or by port and type where a source does not have the id."""
-    own = [sighting for sighting in sightings if sighting.dns_id == dns_id]
-    sport, qtype = _first(sighting.sport for sighting in own), _first(sighting.qtype for sighting in own)
-    nameless = [sighting for sighting in sightings if sighting.dns_id is None]
-    return own + [sighting for sighting in nameless if (sighting.sport, sighting.qtype) == (sport, qtype)]
-
-
 def _of_query(
     dns_id: int,
     starts: Sequence[Sighting],
     sightings: Sequence[Sighting],
-    speaking: Mapping[Stage, set[str]],
+    watch: _Watch,
     *,
     queues: bool,
 ) -> Iterator[Lifeline]:
-    placed, unplaced = _placed(starts, sightings)
-    sport, qtype = _first(sighting.sport for sighting in sightings), _first(sighting.qtype for sighting in sightings)
-    over_tcp = any(sighting.detail.startswith("tcp") for sighting in sightings)
+    own = [sighting for sighting in sightings if sighting.dns_id == dns_id]
+    sport, qtype = _first(sighting.sport for sighting in own), _first(sighting.qtype for sighting in own)
+    over_tcp = any(sighting.detail.startswith("tcp") for sighting in own)
+    # A source without ids tells queries apart by port and type: if it can, since not all sources know those.
+    nameless = [sighting for sighting in sightings if sighting.dns_id is None]
+    named = [sighting for sighting in nameless if (sighting.sport, sighting.qtype) == (sport, qtype)]
+    placed, unplaced = _placed(starts, own + named)
+    if sport is None or qtype is None:
+        unplaced |= {(sighting.source, sighting.stage) for sighting in nameless}
     for attempt in range(len(starts)):
         points = []
         for stage in Stage:
-            own = [sighting for sighting in placed[attempt] if sighting.stage is stage]
+            there = [sighting for sighting in placed[attempt] if sighting.stage is stage]
             passes = stage not in IN_CONNTRACK or (not over_tcp and (queues or stage is Stage.CONFIRM))
             silent = {source for source, where in unplaced if where is stage}
-            points.append(_point(stage, own, speaking[stage] - silent, passes=passes))
+            awake = watch.over(stage, starts[attempt].time_s) - silent
+            points.append(_point(stage, there, awake, passes=passes))
         yield Lifeline(dns_id, qtype, sport, attempt + 1, tuple(points))
 
 
@@ -215,16 +233,16 @@ def _attempt_at(sighting: Sighting, starts: Sequence[Sighting]) -> int:
     return begun[-1] if begun else 0
 
 
-def _point(stage: Stage, own: Sequence[Sighting], speaking: set[str], *, passes: bool) -> Point:
+def _point(stage: Stage, own: Sequence[Sighting], awake: set[str], *, passes: bool) -> Point:
     seen_by = tuple(dict.fromkeys(sighting.source for sighting in own))
     if not own:
-        silence = Status.NOT_SEEN if speaking else Status.NOT_TRACED
+        silence = Status.NOT_SEEN if awake else Status.NOT_TRACED
         return Point(stage, silence if passes else Status.NOT_ON_WAY, None, 0.0, (), (), "")
     status = Status.DROPPED if any(sighting.dropped for sighting in own) else Status.SEEN
     # The one that knows the time best speaks for all.
     best = min(own, key=lambda sighting: (sighting.time_s is None, sighting.within_s))
     detail = "; ".join(dict.fromkeys(sighting.detail for sighting in own if sighting.detail))
-    missed_by = tuple(sorted(speaking - set(seen_by)))
+    missed_by = tuple(sorted(awake - set(seen_by)))
     return Point(stage, status, best.time_s, best.within_s, seen_by, missed_by, detail)
 
 

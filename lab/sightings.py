@@ -9,8 +9,7 @@ from enum import StrEnum
 
 from lab.evidence import kernel, server_log
 from lab.evidence.capture import WirePacket
-from lab.evidence.clocks import Mark
-from lab.evidence.resolver import Did as ResolverDid
+from lab.evidence.clocks import Clocks
 from lab.evidence.trace import MARK, Trace
 from lab.evidence.trial import Evidence
 
@@ -92,7 +91,7 @@ def of_trial(evidence: Evidence) -> tuple[Sighting, ...]:
     )
 
 
-def _monotonic(marks: list[Mark]) -> Clock:
+def _monotonic(marks: list[Clocks]) -> Clock:
     """CLOCK_MONOTONIC: by how much the two marks of a trial differ, the clock was set in between."""
     if not marks:
         return Clock(None)
@@ -101,7 +100,7 @@ def _monotonic(marks: list[Mark]) -> Clock:
     return Clock(middle_s, max(mark.within_s for mark in marks) + max(ahead_s) - middle_s)
 
 
-def _of_trace(trace: Trace, marks: list[Mark], monotonic: Clock) -> Clock:
+def _of_trace(trace: Trace, marks: list[Clocks], monotonic: Clock) -> Clock:
     """The trace's clock: each mark left a line in the trace, too."""
     lines = [event.time_s for event in trace.events if event.name == MARK]
     traced = [mark for mark in marks if mark.traced_s is not None]
@@ -109,17 +108,18 @@ def _of_trace(trace: Trace, marks: list[Mark], monotonic: Clock) -> Clock:
         return Clock(None)
     ahead_s = [(mark.traced_s or math.nan) - line for mark, line in zip(traced, lines, strict=True)]
     middle_s = (max(ahead_s) + min(ahead_s)) / 2
-    within_s = max(mark.traced_within_s for mark in traced) + max(ahead_s) - middle_s
+    within_s = max(mark.traced_within_s or 0.0 for mark in traced) + max(ahead_s) - middle_s
     return Clock(monotonic.ahead_s + middle_s, monotonic.within_s + within_s)
 
 
 def _by_resolver(evidence: Evidence) -> Iterator[Sighting]:
-    stages = {ResolverDid.SENT: Stage.SENT, ResolverDid.READ: Stage.READ}
+    stages = {"sent": Stage.SENT, "read": Stage.READ}
     for event in evidence.resolver.value or ():
-        if event.message is not None and event.did in stages:
+        if event.message is not None and event.kind in stages:
             told = event.message
             detail = f"{event.protocol}, {told.rcode}" if told.rcode else event.protocol
-            yield Sighting("client.strace", stages[event.did], told.dns_id, told.qtype, None, event.time_s, 0, detail)
+            stage, sport = stages[event.kind], event.local_port
+            yield Sighting("client.strace", stage, told.dns_id, told.qtype, sport, event.time_s, 0, detail)
 
 
 def _by_hook(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
@@ -159,7 +159,7 @@ def _by_verdict_program(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
             )
 
 
-def _by_kernel(evidence: Evidence, marks: list[Mark], monotonic: Clock) -> Iterator[Sighting]:
+def _by_kernel(evidence: Evidence, marks: list[Clocks], monotonic: Clock) -> Iterator[Sighting]:
     trace = evidence.traced.value
     if trace is None:
         return

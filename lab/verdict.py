@@ -22,8 +22,8 @@ WAIT_SHARE = 0.9
 """Likewise, of a pause between two of the resolver's calls: it works a while before it waits."""
 
 
-_Carried = list[tuple[object, int | None]]
-"""For each packet its flow, or what tells it from others, and its conntrack."""
+_Carried = list[tuple[int, int | None]]
+"""For each packet the port it comes from, which tells one socket from another even behind DNAT, and its conntrack."""
 
 
 class Outcome(StrEnum):
@@ -49,7 +49,7 @@ class Verdict:
 
     Attributes:
         outcome: How it went.
-        armed: Whether two queries of one flow had two different conntracks at once; None when nothing tells.
+        armed: Whether two queries of one socket had two different conntracks at once; None when nothing tells.
         lookup_s: How long the name lookup took, in seconds; None when nothing timed it.
         gathered: Whether evidence was gathered beside the trial, which takes time of its own.
         reason: What happened, in a sentence.
@@ -79,19 +79,24 @@ def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
         or _contradiction(evidence, scenario, armed_by, lifelines)
         or _outcome(lookup_s or 0.0, lifelines, scenario, armed=armed)
     )
+    if outcome is Outcome.HEALTHY and armed:
+        reason += _merged(evidence)
     return Verdict(outcome, armed, lookup_s, evidence.gathered, reason, lifelines)
 
 
 def arming(evidence: Evidence) -> dict[str, bool]:
     """Tell by each source that knows conntracks whether the race was armed.
 
-    It was when two packets of one flow carried two different conntracks at the hook, or entered confirm with them: when
-    the second passed LOCAL_OUT before the first was confirmed (nf_conntrack_in finds no entry then and makes another).
+    It was when two packets of one socket carried two different conntracks at the hook, or entered confirm with them:
+    when the second passed LOCAL_OUT before the first was confirmed (nf_conntrack_in finds no entry then and makes
+    another).
     Untracked packets have none and cannot clash.
     """
-    by_hook: _Carried = [(packet.flow, packet.ct) for packet in evidence.queued.value or ()]
+    by_hook: _Carried = [(packet.flow.sport, packet.ct) for packet in evidence.queued.value or ()]
     verdicts = evidence.verdicts.value.packets if evidence.verdicts.value else ()
-    by_program: _Carried = [(packet.flow, packet.ct_id) for packet in verdicts if packet.ct_id is not None]
+    by_program: _Carried = [
+        (packet.flow.sport, packet.ct_id) for packet in verdicts if packet.flow and packet.ct_id is not None
+    ]
     steps = kernel.steps(evidence.traced.value) if evidence.traced.value else ()
     by_kernel: _Carried = [
         (step.sport, step.ct) for step in steps if step.did in {kernel.Did.QUEUED, kernel.Did.CONFIRMED}
@@ -101,10 +106,10 @@ def arming(evidence: Evidence) -> dict[str, bool]:
 
 
 def _differ(carried: _Carried) -> bool:
-    conntracks: dict[object, set[int]] = defaultdict(set)
-    for flow, conntrack in carried:
+    conntracks: dict[int, set[int]] = defaultdict(set)
+    for sport, conntrack in carried:
         if conntrack is not None:
-            conntracks[flow].add(conntrack)
+            conntracks[sport].add(conntrack)
     return any(len(found) > 1 for found in conntracks.values())
 
 
@@ -121,7 +126,8 @@ def _failure(evidence: Evidence, scenario: Scenario) -> tuple[Outcome, str] | No
         told = [
             None if evidence.queued.value is None or scenario.hook is None else len(evidence.queued.value),
             None if verdicts is None else len(verdicts.packets),
-            None if traced is None else sum(step.did is kernel.Did.QUEUED for step in kernel.steps(traced)),
+            # A trace of an older form has no steps, and one without a queue none of this kind.
+            None if traced is None else sum(step.did is kernel.Did.QUEUED for step in kernel.steps(traced)) or None,
         ]
         known = [count for count in told if count is not None]
         if not known:
@@ -164,6 +170,20 @@ def _outcome(
         return Outcome.HEALTHY, told
     losses = [_loss(line, lifelines) for line in lifelines if line.lost_at]
     return Outcome.STALLED, "; ".join([f"{told}: it waited for a timeout", *losses])
+
+
+def _merged(evidence: Evidence) -> str:
+    """Say how two conntracks became one; nothing where no trace shows it."""
+    had: dict[int, kernel.Step] = {}
+    for step in kernel.steps(evidence.traced.value) if evidence.traced.value else ():
+        before = had.get(step.dns_id)
+        if step.did is kernel.Did.SENT and before and before.clashed:
+            whose = "its own conntrack" if before.ct == step.ct else "the conntrack of the first"
+            return f"; query id {step.dns_id} clashed at confirm, and left with {whose}"
+        if step.did is kernel.Did.REINJECTED and before and before.ct != step.ct:
+            return f"; query id {step.dns_id} had the conntrack of the first when it came back: nothing clashed"
+        had[step.dns_id] = step
+    return ""
 
 
 def _loss(lost: Lifeline, lifelines: Iterable[Lifeline]) -> str:

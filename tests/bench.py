@@ -140,10 +140,10 @@ def trials(directory: Path) -> dict[str, float]:
                 path = store.add_trial(run, machine.name, baseline.name, number, archive)
                 evidence = trial.read(path)
                 took_s = time.monotonic() - started
-                transfer = evidence.transfer.value
-                assert transfer is not None, evidence.transfer.problem
+                timing = evidence.timing.value
+                assert timing is not None, evidence.timing.problem
                 whole.append(took_s)
-                beyond.append(took_s - transfer.total_s)
+                beyond.append(took_s - timing.total_s)
             bare += [loop_of_curls(shell, REPEATS) for _ in range(REPEATS)]
         guest_mb = sum(
             found.memory_info().rss
@@ -165,8 +165,8 @@ def demonstration(directory: Path) -> dict[str, float]:
     with new_session(directory) as session:
         took_s = timed(lambda: demo(session, 5, keep=False))
         (run, *_) = session.store.newest_first()
-        sources = [trial.read(path).transfer.value for path in session.store.trials(run, "old", "nfqueue")]
-    stalls_s = sum(transfer.lookup_s for transfer in sources if transfer)
+        sources = [trial.read(path).timing.value for path in session.store.trials(run, "old", "nfqueue")]
+    stalls_s = sum(timing.lookup_s for timing in sources if timing)
     return {"demo_s": took_s, "stalls_s": stalls_s, "demo_per_stalls": took_s / stalls_s}
 
 

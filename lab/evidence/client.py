@@ -14,10 +14,12 @@ class Timing:
 
     Attributes:
         lookup_s: From the start until the name was resolved, in seconds; of some clients the whole program is timed.
+        total_s: All that the client did, in seconds, where that is more.
         exit_status: The client's own: 0 well; curl's 6 could not resolve, 28 gave up waiting; timeout's 124 likewise.
     """
 
     lookup_s: float
+    total_s: float
     exit_status: int
 
 
@@ -35,8 +37,9 @@ def parse(timings: str, exit_status: str | None) -> Timing:
         said = json.loads(timings)
         status = said["exitcode"] if exit_status is None else exit_status
         lookup_s = said["lookup_s"] if "lookup_s" in said else said["time_namelookup"]
-        return Timing(lookup_s=_seconds(lookup_s), exit_status=int(status))
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        total_s = said.get("total_s", said.get("time_total", lookup_s))
+        return Timing(lookup_s=_seconds(lookup_s), total_s=_seconds(total_s), exit_status=int(status))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UnreadableError(f"the client's timings are not understood: {timings.strip()[:80]!r}") from error
 
 

@@ -3,49 +3,46 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 
 from lab.evidence.errors import UnreadableError
+from lab.evidence.fields import seconds
 
 
 @dataclass(frozen=True)
-class Mark:
-    """One moment by several clocks, as provision/trace/clocks.c read them; all in seconds.
+class Clocks:
+    """One moment by several clocks, all in seconds.
 
     Attributes:
-        realtime_s: CLOCK_REALTIME.
-        monotonic_s: CLOCK_MONOTONIC.
+        realtime_s: CLOCK_REALTIME, which stamps strace, captures and conntrack's events.
+        monotonic_s: CLOCK_MONOTONIC, which stamps the hook, the verdict program, and newer kernels' traces.
         within_s: How long reading both took: they belong together to within that.
-        traced_s: When a line was left in the kernel's trace (CLOCK_MONOTONIC); None when none was.
-        traced_within_s: How long that took.
+        traced_s: CLOCK_MONOTONIC just before a mark was left in the kernel's trace; None when none was.
+        traced_within_s: How long leaving it took; None likewise.
     """
 
     realtime_s: float
     monotonic_s: float
     within_s: float
     traced_s: float | None
-    traced_within_s: float
+    traced_within_s: float | None
 
 
-def parse(text: str) -> Mark:
-    """Read what `clocks` printed.
+def parse(text: str) -> Clocks:
+    """Read a trial's `clocks.before` or `clocks.after`: one JSON object, see `clocks --help`.
 
     Raises:
-        UnreadableError: it is not that.
+        UnreadableError: it has another form, or one half of a mark without the other.
     """
     try:
         said = json.loads(text)
-        realtime_s, monotonic_s, within_s = said["realtime_s"], said["monotonic_s"], said["within_s"]
-        traced = said.get("traced_s")
-        traced_within_s = said.get("traced_within_s", 0.0)
-        plausible = all(_is_time(time) for time in (realtime_s, monotonic_s, within_s, traced or 0.0, traced_within_s))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        marked = "traced_s" in said or "traced_within_s" in said
+        return Clocks(
+            realtime_s=seconds(said["realtime_s"]),
+            monotonic_s=seconds(said["monotonic_s"]),
+            within_s=seconds(said["within_s"]),
+            traced_s=seconds(said["traced_s"]) if marked else None,
+            traced_within_s=seconds(said["traced_within_s"]) if marked else None,
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnreadableError(f"the clocks are not understood: {text.strip()[:80]!r}") from error
-    if not plausible:
-        raise UnreadableError(f"the clocks cannot be right: {text.strip()[:80]!r}")
-    return Mark(realtime_s, monotonic_s, within_s, traced, traced_within_s)
-
-
-def _is_time(value: object) -> bool:
-    return isinstance(value, float) and math.isfinite(value) and value >= 0

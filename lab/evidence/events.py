@@ -1,78 +1,90 @@
-"""Conntrack's own events: entries that were confirmed, answered, removed (conntrack -E -o timestamp,id)."""
+"""What conntrack told of its entries: made, answered, removed (`conntrack -E -o timestamp,id`)."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Literal, cast
 
+from lab.evidence import flow
 from lab.evidence.errors import UnreadableError
+from lab.evidence.fields import ID_MAX, whole
 from lab.evidence.flow import Flow
 
+Kind = Literal["NEW", "UPDATE", "DESTROY"]
+
+# [TIME] [KIND] PROTOCOL NUMBER TIMEOUT? STATE? FIELDS, see nfct_snprintf of libnetfilter_conntrack.
 _LINE = re.compile(
-    r"^\[(?P<time>\d{1,12}\.\d{1,6}) *\]\s+\[(?P<kind>NEW|UPDATE|DESTROY)\] "
-    r"(?P<protocol>\w{1,16})\s+\d{1,3} (?P<rest>.*)$",
+    r"\[(?P<time>\d{1,11}\.\d{1,6}) *\]\s+\[(?P<kind>NEW|UPDATE|DESTROY)\] (?P<protocol>[a-z][\w-]{0,15})\s+\d{1,3} "
+    r"(?P<rest>.*)",
     re.ASCII,
 )
-_TUPLE = re.compile(
-    r"src=(?P<src>[0-9.]{7,15}) dst=(?P<dst>[0-9.]{7,15}) sport=(?P<sport>\d{1,5}) dport=(?P<dport>\d{1,5})", re.ASCII
-)
-_ID = re.compile(r"\bid=(\d{1,10})\b", re.ASCII)
-
-
-class Kind(StrEnum):
-    """What became of an entry."""
-
-    NEW = "NEW"
-    """It was confirmed: put into the table."""
-    UPDATE = "UPDATE"
-    DESTROY = "DESTROY"
+_TUPLE = ("src", "sport", "dst", "dport")
 
 
 @dataclass(frozen=True)
 class ConntrackEvent:
-    """Something that became of an entry of conntrack's table.
+    """One event.
 
     Attributes:
-        time_s: When it was told, by CLOCK_REALTIME, in seconds.
-        kind: What.
-        protocol: The entry's protocol, such as "udp".
+        time_s: When conntrack(8) got it, by CLOCK_REALTIME in seconds: later than it happened, and not always in order
+            between processors.
+        kind: `NEW` when an entry was confirmed (put into the table), `UPDATE`, `DESTROY`.
+        protocol: `udp` or `tcp`.
         original: The flow of its first packet.
-        reply: The flow that answers to it are expected to have: with NAT it is not the reverse.
-        ct_id: What the kernel tells it from others by; None where it does not say.
+        reply: The flow of the answers that it waits for; not the original's reversed where NAT is at work.
+        answered: Whether an answer had been seen by then (not `[UNREPLIED]`).
+        ct_id: The entry's id; None without `-o id`.
     """
 
     time_s: float
     kind: Kind
     protocol: str
     original: Flow
-    reply: Flow
+    reply: Flow | None
+    answered: bool
     ct_id: int | None
 
 
 def parse(text: str) -> tuple[ConntrackEvent, ...]:
-    """Read the events of IPv4 flows with ports; those of other protocols are passed over.
+    """Read conntrack's events in order; those of protocols without ports are passed over.
 
     Raises:
         UnreadableError: a line is no event.
     """
-    events = []
-    for line in text.splitlines():
-        found = _LINE.match(line)
-        if found is None:
-            raise UnreadableError(f"conntrack's event is not understood: {line[:120]!r}")
-        tuples = [_flow(part, line) for part in _TUPLE.finditer(found["rest"])]
-        if len(tuples) != 2:  # noqa: PLR2004  the original direction and the reply's
-            continue
-        ct_id = _ID.search(found["rest"])
-        kind, protocol = Kind(found["kind"]), found["protocol"]
-        number = int(ct_id[1]) if ct_id else None
-        events.append(ConntrackEvent(float(found["time"]), kind, protocol, tuples[0], tuples[1], number))
-    return tuple(events)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return tuple(event for line in lines if (event := _event(line)) is not None)
 
 
-def _flow(found: re.Match[str], line: str) -> Flow:
-    sport, dport = int(found["sport"]), int(found["dport"])
-    if max(sport, dport) > 0xFFFF:  # noqa: PLR2004  ports have 16 bits
-        raise UnreadableError(f"conntrack's event has a port over 65535: {line[:120]!r}")
-    return Flow(found["src"], sport, found["dst"], dport)
+def _event(line: str) -> ConntrackEvent | None:
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise UnreadableError(f"conntrack's event is not understood: {line[:120]!r}")
+    if found["protocol"] not in {"udp", "tcp"}:
+        return None
+    words = found["rest"].split()
+    try:
+        original, reply, ct_id = _fields(words)
+    except ValueError as error:
+        raise UnreadableError(f"conntrack's event has no addresses where it should: {line[:120]!r}") from error
+    kind = cast("Kind", found["kind"])
+    answered = "[UNREPLIED]" not in words
+    return ConntrackEvent(float(found["time"]), kind, found["protocol"], original, reply, answered, ct_id)
+
+
+def _fields(words: list[str]) -> tuple[Flow, Flow | None, int | None]:
+    """Give what the fields say: each of a flow's is there twice, first of the original direction, then of the reply's.
+
+    Raises:
+        ValueError: one is missing, or is there too often, or is no such thing.
+    """
+    told: defaultdict[str, list[str]] = defaultdict(list)
+    for word in words:
+        key, _, value = word.partition("=")
+        told[key].append(value)
+    flows = [flow.read(*each) for each in zip(*(told[key] for key in _TUPLE), strict=True)]
+    if len(flows) not in {1, 2} or len(told["id"]) > 1:
+        raise ValueError(words)
+    ct_id = whole(told["id"][0], ID_MAX) if told["id"] else None
+    return flows[0], flows[1] if flows[1:] else None, ct_id

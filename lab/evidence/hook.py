@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lab.evidence import flow
 from lab.evidence.errors import UnreadableError
+from lab.evidence.fields import PORT_MAX, whole
 from lab.evidence.flow import Flow
 
 _LINE = re.compile(
     r"^\[\s*(?P<time>\d{1,10}\.\d{1,9})\] \[nfqdns\] "
     r"(?P<src>[0-9.]{7,15}):(?P<sport>\d{1,5})->(?P<dst>[0-9.]{7,15}):(?P<dport>\d{1,5}) "
     r"(?:q\d{1,5} )?skb (?P<skb>[0-9a-f]{8,16}) ct (?P<ct>[0-9a-f]{8,16}) tid (?P<tid>\d{1,5}|-)"
-    r"(?: at (?P<at>\d{1,10}\.\d{9}))?$",
+    r"(?: at (?P<monotonic>\d{1,10}\.\d{9}))?$",
     re.ASCII,
 )
 
@@ -27,7 +29,7 @@ class Packet:
         skb: The packet buffer's address.
         ct: The conntrack's address; None for an untracked packet.
         dns_id: Its DNS id; None when it is too short to have one.
-        monotonic_s: When it passed the hook, by CLOCK_MONOTONIC, in seconds; None where the hook does not say.
+        monotonic_s: When it passed the hook, by CLOCK_MONOTONIC in seconds; None in logs of before the hook said so.
     """
 
     time_s: float
@@ -51,15 +53,16 @@ def _packet(line: str) -> Packet:
     found = _LINE.match(line)
     if found is None:
         raise UnreadableError(f"the hook's line is not understood: {line[:120]!r}")
-    dns_id = None if found["tid"] == "-" else _port(found["tid"], line)
-    flow = Flow(found["src"], _port(found["sport"], line), found["dst"], _port(found["dport"], line))
-    at = float(found["at"]) if found["at"] else None
-    return Packet(float(found["time"]), flow, int(found["skb"], 16), int(found["ct"], 16) or None, dns_id, at)
-
-
-def _port(digits: str, line: str) -> int:
-    """Ports and DNS ids alike have 16 bits."""
-    number = int(digits)
-    if number > 0xFFFF:  # noqa: PLR2004
-        raise UnreadableError(f"the hook's line has a number over 65535: {line[:120]!r}")
-    return number
+    try:
+        dns_id = None if found["tid"] == "-" else whole(found["tid"], PORT_MAX)
+        of = flow.read(found["src"], found["sport"], found["dst"], found["dport"])
+    except ValueError as error:
+        raise UnreadableError(f"the hook's line has no address or number where it should: {line[:120]!r}") from error
+    return Packet(
+        time_s=float(found["time"]),
+        flow=of,
+        skb=int(found["skb"], 16),
+        ct=int(found["ct"], 16) or None,
+        dns_id=dns_id,
+        monotonic_s=None if found["monotonic"] is None else float(found["monotonic"]),
+    )

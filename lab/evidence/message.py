@@ -1,49 +1,69 @@
-"""A DNS message as far as a trial's evidence has it."""
+"""DNS messages, as far as the lab looks into them: the header and the first question."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import dns.exception
-import dns.flags
-import dns.message
 import dns.rcode
 import dns.rdatatype
+import dns.wire
 
-ID_BYTES = 2
-"""A message begins with its id (RFC 1035, 4.1.1)."""
-
-_ANSWER_BIT_AT = 2
-_ANSWER_BIT = 0x80
+_HEADER_BYTES = 12
+"""RFC 1035, 4.1.1: the id, flags, four counts."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """The head of a DNS message.
+    """One DNS message.
 
     Attributes:
-        dns_id: Its id.
-        is_answer: Whether it is an answer.
-        qtype: The type asked for, such as "AAAA"; None when the question is cut off.
-        rcode: Of an answer, how it turned out, such as "NOERROR"; None when it cannot be told.
+        dns_id: What tells the answers to one socket apart.
+        is_answer: Whether it is an answer (RFC 1035: QR).
+        qtype: The type that is asked for, by its name (`A`, `AAAA`, `HTTPS`; `TYPE1234` where it has none); None when
+            there is no question, or it was cut off.
+        name: The name that is asked for, without the last dot; None likewise.
+        rcode: An answer's code (`NOERROR`, `NXDOMAIN`), of the header alone; None for a query.
     """
 
     dns_id: int
     is_answer: bool
     qtype: str | None
+    name: str | None
     rcode: str | None
 
 
 def parse(payload: bytes) -> Message | None:
-    """Read a message whose end may be missing; None when it is too short for an id and for what tells an answer."""
-    if len(payload) <= _ANSWER_BIT_AT:
+    """Read a DNS message from its first bytes; the rest of it may be cut off, as strace does.
+
+    Gives None for what has no whole header: such bytes are no DNS message, though the first two could pass for an id.
+    Never raises.
+    """
+    if len(payload) < _HEADER_BYTES:
         return None
-    dns_id = int.from_bytes(payload[:ID_BYTES], "big")
-    is_answer = bool(payload[_ANSWER_BIT_AT] & _ANSWER_BIT)
+    dns_id, flags, questions = (int.from_bytes(payload[at : at + 2], "big") for at in (0, 2, 4))
+    is_answer = bool(flags & 0x8000)
+    name, qtype = _question(payload) if questions else (None, None)
+    rcode = dns.rcode.to_text(dns.rcode.Rcode.make(flags & 0xF)) if is_answer else None
+    return Message(dns_id, is_answer, qtype, name, rcode)
+
+
+def _question(payload: bytes) -> tuple[str | None, str | None]:
+    parser = dns.wire.Parser(payload, _HEADER_BYTES)
     try:
-        # Only as far as the question: whoever recorded it may have cut it off behind that.
-        whole = dns.message.from_wire(payload, question_only=True)
-        qtype = dns.rdatatype.to_text(whole.question[0].rdtype) if whole.question else None
-    except (dns.exception.DNSException, ValueError, IndexError):
-        return Message(dns_id, is_answer, None, None)
-    return Message(dns_id, is_answer, qtype, dns.rcode.to_text(whole.rcode()) if is_answer else None)
+        name = parser.get_name().to_text(omit_final_dot=True)
+        return name, dns.rdatatype.to_text(dns.rdatatype.RdataType.make(parser.get_uint16()))
+    except dns.exception.DNSException:
+        return None, None
+
+
+def type_named(text: object) -> str:
+    """Give a type's usual name for any spelling: `TYPE65` (RFC 3597) is `HTTPS`; all sources shall spell it alike.
+
+    Raises:
+        ValueError: it is no type.
+    """
+    try:
+        return dns.rdatatype.to_text(dns.rdatatype.from_text(str(text)))
+    except dns.exception.DNSException as error:
+        raise ValueError(f"no DNS type: {text!r:.40}") from error

@@ -1,173 +1,194 @@
-"""What the resolver did on its sockets, read off its system calls."""
+"""What the resolver did: its queries, its answers, its waits in vain, from its system calls."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Literal
 
-from lab.evidence import message
+from lab.evidence import message, strace_values
+from lab.evidence.descriptors import Descriptors, Socket, address_in
 from lab.evidence.message import Message
 from lab.evidence.strace import Call
+from lab.evidence.strace_values import Group, Text, Value
+from lab.evidence.stream import Shown
 
 DNS_PORT = 53
+"""RFC 1035, 4.2."""
 
-_SERVER = re.compile(r'sin_port=htons\((\d{1,5})\), sin_addr=inet_addr\("([0-9.]{7,15})"\)', re.ASCII)
-_FIRST = re.compile(r"^(\d{1,9})\b", re.ASCII)
-_POLLED = re.compile(r"\{fd=(\d{1,9}), events=([A-Z|]{1,80})", re.ASCII)
-_TIMEOUT_MS = re.compile(r", (\d{1,9})$", re.ASCII)
-_TIMEOUT_SPEC = re.compile(r"tv_sec=(\d{1,9}), tv_nsec=(\d{1,9})", re.ASCII)
-_LENGTH_BYTES = 2
-
-
-class Did(StrEnum):
-    """What the resolver did."""
-
-    SENT = "sent"
-    READ = "read"
-    TIMED_OUT = "timed out"
+Kind = Literal["sent", "read", "timed_out"]
 
 
 @dataclass(frozen=True)
 class ResolverEvent:
-    """Something the resolver did.
+    """One thing that the resolver did on a socket to a DNS server.
 
     Attributes:
-        time_s: When, by CLOCK_REALTIME, in seconds: sending by its beginning, the rest by its end if that is known.
-        did: What.
-        server: The address asked; "" where the calls do not say.
-        protocol: By which protocol.
-        message: What was sent or read; None for a time-out, or when it is too short to be read.
-        timeout_s: How long it had been willing to wait, in seconds; None but for a time-out.
+        kind: `sent` a message, `read` one, or `timed_out`: it waited for the socket, and nothing came.
+        time_s: When, by CLOCK_REALTIME in seconds: `sent` when the call was entered, else when it returned, if strace
+            said so.
+        pid: The thread's id; None when strace followed only one.
+        fd: The socket's descriptor.
+        server: The server's address; None while nothing had been sent to any from an unconnected socket.
+        server_port: Its port, likewise.
+        local_port: The socket's own port; None unless bind or getsockname told it.
+        protocol: `udp` or `tcp`.
+        message: What was sent or read; None for `timed_out`, and for what is too short to be a message.
+        timeout_s: How long it was told to wait, in seconds, for `timed_out`; 0 when it only had a look; else None.
     """
 
+    kind: Kind
     time_s: float
-    did: Did
-    server: str
+    pid: int | None
+    fd: int
+    server: str | None
+    server_port: int | None
+    local_port: int | None
     protocol: Literal["udp", "tcp"]
     message: Message | None
+    timeout_s: float | None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An event before its socket is known in full: what port that has may be told after the first query."""
+
+    kind: Kind
+    time_s: float
+    pid: int | None
+    fd: int
+    socket: Socket
+    server: tuple[str, int] | None
+    message: Message | None = None
     timeout_s: float | None = None
 
-
-@dataclass
-class _Socket:
-    protocol: Literal["udp", "tcp"] = "udp"
-    server: str | None = None
-    port: int | None = None
-    # Over TCP a message may come in pieces, with its length before it (RFC 1035, 4.2.2).
-    pending: dict[Did, bytes] = field(default_factory=dict)
+    def event(self) -> ResolverEvent:
+        server, server_port = self.server or (None, None)
+        port, protocol = self.socket.local_port, self.socket.protocol
+        of = (self.pid, self.fd, server, server_port, port, protocol)
+        return ResolverEvent(self.kind, self.time_s, *of, self.message, self.timeout_s)
 
 
 def events(calls: Iterable[Call]) -> tuple[ResolverEvent, ...]:
-    """Give what the resolver did, in order.
+    """Give what was done on sockets to port 53 of any address, in order of time.
 
-    All threads count as one process: a client that forks does not look names up on both sides.
+    Calls that failed did nothing. A look ahead (MSG_PEEK) is no read, and epoll's waits are not understood. A message
+    over TCP is there when its last byte is, whatever pieces it came in (RFC 1035, 4.2.2: its length stands before it).
     """
-    sockets: dict[int, _Socket] = {}
-    found = [event for call in calls for event in _events(call, sockets)]
-    return tuple(sorted(found, key=lambda event: event.time_s))
+    descriptors = Descriptors()
+    found: list[_Found] = []
+    for call in sorted(calls, key=_takes_effect_s):
+        handler = _HANDLERS.get(call.name)
+        if handler is not None:
+            found += handler(call, descriptors)
+        descriptors.follow(call)
+    return tuple(sorted((each.event() for each in found), key=lambda event: event.time_s))
 
 
-def _events(call: Call, sockets: dict[int, _Socket]) -> Iterator[ResolverEvent]:
-    handler = _HANDLERS.get(call.name)
-    first = _FIRST.match(call.arguments)
-    if handler is None or (first is None and call.name not in {"poll", "ppoll", "socket"}):
+def _takes_effect_s(call: Call) -> float:
+    """A new descriptor is there when its call has returned; all other calls act on what was there at their entry."""
+    opens = call.name in {"socket", "dup", "dup2", "dup3"}
+    return call.returned_s if opens and call.returned_s is not None else call.time_s
+
+
+def _single(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
+    """sendto, write, recvfrom, read: descriptor, bytes, length, and perhaps flags and an address."""
+    text, length = call.arguments[1], call.result
+    parts = [text] if isinstance(text, Text) else []
+    yield from _transferred(call, descriptors, parts, length, call.arguments[4])
+
+
+def _gathered(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
+    """writev, readv: descriptor, array of buffers."""
+    yield from _transferred(call, descriptors, _buffers(call.arguments[1]), call.result, None)
+
+
+def _described(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
+    """sendmsg, recvmsg: descriptor, a message's header, flags."""
+    header = call.arguments[1]
+    if isinstance(header, Group):
+        parts = _buffers(header.get("msg_iov"))
+        yield from _transferred(call, descriptors, parts, call.result, header.get("msg_name"))
+
+
+def _many(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
+    """sendmmsg, recvmmsg: descriptor, array of headers with each one's length; the result is how many of them."""
+    array = call.arguments[1]
+    for each in tuple(array.groups())[: max(call.result or 0, 0)] if isinstance(array, Group) else ():
+        header = each.get("msg_hdr") or each[0]  # strace 4.8 gives it no name
+        length = strace_values.number(each.get("msg_len") or each[1])
+        if isinstance(header, Group):
+            parts = _buffers(header.get("msg_iov"))
+            yield from _transferred(call, descriptors, parts, length, header.get("msg_name"))
+
+
+def _buffers(array: Value | None) -> list[Text]:
+    """Give the strings of an array of buffers, which strace 4.8 prints without names."""
+    if not isinstance(array, Group):
+        return []
+    texts = [each.get("iov_base") or each[0] for each in array.groups()]
+    return [text for text in texts if isinstance(text, Text)]
+
+
+def _transferred(
+    call: Call, descriptors: Descriptors, parts: list[Text], length: int | None, name: Value | None
+) -> Iterator[_Found]:
+    """Give the messages that so many bytes complete on a socket, if it is one to a DNS server."""
+    fd = strace_values.number(call.arguments[0])
+    socket = descriptors.get(call.pid, fd)
+    if socket is None or fd is None or length is None or length < 0 or _is_a_look(call):
         return
-    yield from handler(call, int(first[1]) if first else -1, sockets)
-
-
-def _socket(call: Call, _fd: int, sockets: dict[int, _Socket]) -> Iterator[ResolverEvent]:
-    if call.result is not None:
-        # Whatever had this number before was closed, whether that was traced or not.
-        sockets.pop(call.result, None)
-        if call.arguments.startswith("AF_INET,"):
-            sockets[call.result] = _Socket("tcp" if "SOCK_STREAM" in call.arguments else "udp")
-    yield from ()
-
-
-def _connect(call: Call, fd: int, sockets: dict[int, _Socket]) -> Iterator[ResolverEvent]:
-    if (found := _SERVER.search(call.arguments)) and fd in sockets:
-        sockets[fd].port, sockets[fd].server = int(found[1]), found[2]
-    yield from ()
-
-
-def _close(_call: Call, fd: int, sockets: dict[int, _Socket]) -> Iterator[ResolverEvent]:
-    sockets.pop(fd, None)
-    yield from ()
-
-
-def _dup(call: Call, fd: int, sockets: dict[int, _Socket]) -> Iterator[ResolverEvent]:
-    if call.result is not None and fd in sockets:
-        sockets[call.result] = sockets[fd]
-    yield from ()
-
-
-def _transfer(did: Did, *, many: bool) -> Callable[[Call, int, dict[int, _Socket]], Iterator[ResolverEvent]]:
-    """Give the handler of a call that sends or reads; `many` messages at once, or one in one or several buffers."""
-
-    def handle(call: Call, fd: int, sockets: dict[int, _Socket]) -> Iterator[ResolverEvent]:
-        socket = sockets.get(fd)
-        if socket is None or call.result is None or call.result <= 0:
-            return
-        # A socket that is not connected has the address in each call.
-        named = _SERVER.search(call.arguments)
-        server, port = (named[2], int(named[1])) if named else (socket.server, socket.port)
-        if port != DNS_PORT:
-            return
-        time_s = call.time_s if did is Did.SENT else call.end_s or call.time_s
-        # Of several messages, the call says how many went.
-        payloads = call.buffers[: call.result] if many else (b"".join(call.buffers),)
-        if socket.protocol == "tcp":
-            payloads = tuple(_framed(socket, did, b"".join(payloads)))
-        for payload in payloads:
-            yield ResolverEvent(time_s, did, server or "", socket.protocol, message.parse(payload))
-
-    return handle
-
-
-def _framed(socket: _Socket, did: Did, piece: bytes) -> Iterator[bytes]:
-    stream = socket.pending.get(did, b"") + piece
-    while len(stream) >= _LENGTH_BYTES:
-        end = _LENGTH_BYTES + int.from_bytes(stream[:_LENGTH_BYTES], "big")
-        if len(stream) < end:
-            break
-        yield stream[_LENGTH_BYTES:end]
-        stream = stream[end:]
-    socket.pending[did] = stream
-
-
-def _poll(call: Call, _fd: int, sockets: dict[int, _Socket]) -> Iterator[ResolverEvent]:
-    if call.result != 0:
+    kind: Kind = "sent" if call.name.startswith(("send", "write")) else "read"
+    server = address_in(name) or socket.peer
+    if server is None or server[1] != DNS_PORT:
         return
-    timeout_s = _timeout_s(call)
-    for fd, awaited in _POLLED.findall(call.arguments):
-        socket = sockets.get(int(fd))
-        if socket and socket.port in {DNS_PORT, None} and "POLLIN" in awaited.split("|") and timeout_s:
-            time_s = call.end_s or call.time_s + timeout_s
-            yield ResolverEvent(time_s, Did.TIMED_OUT, socket.server or "", socket.protocol, None, timeout_s)
+    if kind == "sent":
+        socket.last_sent_to = server
+    shown = Shown.of(((part.data, part.is_cut) for part in parts), length)
+    time_s = call.time_s if kind == "sent" or call.returned_s is None else call.returned_s
+    messages = [shown.beginning()] if socket.protocol == "udp" else socket.streams[kind].take(shown)
+    for payload in messages:
+        # Over TCP, reading nothing is the end; over UDP, it is an empty message.
+        yield _Found(kind, time_s, call.pid, fd, socket, server, message.parse(payload))
 
 
-def _timeout_s(call: Call) -> float:
-    if found := _TIMEOUT_MS.search(call.arguments):
-        return int(found[1]) / 1000
-    if found := _TIMEOUT_SPEC.search(call.arguments):
-        return int(found[1]) + int(found[2]) / 1e9
-    return 0.0
+def _is_a_look(call: Call) -> bool:
+    """Tell whether a call only looks ahead, or looks for errors: what it gives is no answer, or comes again."""
+    flags = call.arguments[3 if call.name in {"recv", "recvfrom", "recvmmsg"} else 2]
+    return isinstance(flags, str) and ("MSG_PEEK" in flags or "MSG_ERRQUEUE" in flags)
 
 
-_HANDLERS: dict[str, Callable[[Call, int, dict[int, _Socket]], Iterator[ResolverEvent]]] = {
-    "socket": _socket,
-    "connect": _connect,
-    "close": _close,
-    "dup": _dup,
-    "dup2": _dup,
-    "dup3": _dup,
-    "poll": _poll,
-    "ppoll": _poll,
-    "sendmmsg": _transfer(Did.SENT, many=True),
-    "recvmmsg": _transfer(Did.READ, many=True),
-    **dict.fromkeys(("sendto", "send", "sendmsg", "write", "writev"), _transfer(Did.SENT, many=False)),
-    **dict.fromkeys(("recvfrom", "recv", "recvmsg", "read", "readv"), _transfer(Did.READ, many=False)),
+def _polled(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
+    """Poll, ppoll: array of descriptors, its length, timeout; a result of 0 is a time-out."""
+    array = call.arguments[0]
+    timeout_s = _timeout_s(call.arguments[2])
+    if not isinstance(array, Group) or call.more != "(Timeout)" or call.result != 0 or timeout_s is None:
+        return
+    time_s = call.time_s if call.returned_s is None else call.returned_s
+    for each in array.groups():
+        fd = strace_values.number(each.get("fd"))
+        socket = descriptors.get(call.pid, fd)
+        if socket is None or fd is None:
+            continue
+        server = socket.peer or socket.last_sent_to
+        if server is not None and server[1] == DNS_PORT:
+            yield _Found("timed_out", time_s, call.pid, fd, socket, server, timeout_s=timeout_s)
+
+
+def _timeout_s(value: Value | None) -> float | None:
+    """Give poll's milliseconds, or ppoll's seconds and nanoseconds (without names in strace 4.8), in seconds."""
+    if isinstance(value, Group):
+        seconds, nanoseconds = (strace_values.number(value[position]) for position in (0, 1))
+        return None if seconds is None or nanoseconds is None else seconds + nanoseconds / 1e9
+    milliseconds = strace_values.number(value)
+    return None if milliseconds is None or milliseconds < 0 else milliseconds / 1e3
+
+
+_HANDLERS: dict[str, Callable[[Call, Descriptors], Iterator[_Found]]] = {
+    # send and recv are calls of their own on some processors.
+    **dict.fromkeys(("sendto", "send", "write", "recvfrom", "recv", "read"), _single),
+    **dict.fromkeys(("writev", "readv"), _gathered),
+    **dict.fromkeys(("sendmsg", "recvmsg"), _described),
+    **dict.fromkeys(("sendmmsg", "recvmmsg"), _many),
+    **dict.fromkeys(("poll", "ppoll"), _polled),
 }

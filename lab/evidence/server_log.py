@@ -1,37 +1,44 @@
-"""What the test network's server was asked: the log of dnsmasq (--log-queries)."""
+"""What the DNS server was asked, from dnsmasq's log: a query that is not in it never arrived."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from lab.evidence import flow, message
 from lab.evidence.errors import UnreadableError
+from lab.evidence.fields import PORT_MAX, whole
 
 RESOLUTION_S = 1.0
-"""The log has whole seconds: a query came up to this much later than it says."""
+"""The log has whole seconds alone: a query came within so long after the time it has."""
 
-_LINE = re.compile(
-    r"^\w{3} [ \d]\d (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) dnsmasq\[\d{1,10}\]: "
-    # With --log-queries=extra: a serial number, and the asker with its port.
-    r"(?:\d{1,10} (?P<asker>[0-9a-fA-F.:]{2,45})/(?P<port>\d{1,5}) )?"
-    r"query\[(?P<qtype>[A-Za-z0-9=]{1,16})\] (?P<name>\S{1,255}) from (?P<src>[0-9a-fA-F.:]{2,45})$",
+_MARK = " query["
+
+# Mon DD HH:MM:SS [HOST] dnsmasq[PID]: [SERIAL ADDRESS/PORT] query[TYPE] NAME from ADDRESS (dnsmasq's forward.c,
+# log_query); the part in the middle is there with --log-queries=extra.
+_QUERY = re.compile(
+    r"[A-Z][a-z]{2} [ \d]\d (?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d|60) "
+    r"(?:\S{1,255} )?dnsmasq(?:\[\d{1,10}\])?: "
+    r"(?:\d{1,10} (?P<asker>[0-9a-fA-F.:]{2,45})/(?P<sport>\d{1,5}) )?"
+    r"query\[(?:type=(?P<number>\d{1,5})|(?P<qtype>[A-Z][A-Z0-9-]{0,15}))\] "
+    r"(?P<name>\S{1,1100}) from (?P<src>\S{2,64})",
     re.ASCII,
 )
 
 
 @dataclass(frozen=True)
 class ServedQuery:
-    """A query that the server got.
+    """One query that arrived.
 
     Attributes:
-        day_s: Since midnight by the server's own calendar, in whole seconds.
+        day_s: When: seconds since midnight by the machine's own clock, to RESOLUTION_S; the log has no year.
         src: Who asked.
-        sport: From which port; None where the log does not say.
-        qtype: The type asked for.
-        name: The name asked for.
+        sport: From which port; None in logs without `extra`.
+        qtype: The type that was asked for, by its usual name.
+        name: The name that was asked for.
     """
 
-    day_s: int
+    day_s: float
     src: str
     sport: int | None
     qtype: str
@@ -39,18 +46,33 @@ class ServedQuery:
 
 
 def parse(text: str) -> tuple[ServedQuery, ...]:
-    """Read the log and give the queries in order; its other lines are passed over.
+    """Read dnsmasq's log (`--log-queries`, with or without `=extra`) and give the queries in order.
 
     Raises:
-        UnreadableError: a line about a query is not understood.
+        UnreadableError: a line tells of a query in another form, or there is text, but no dnsmasq's.
     """
-    return tuple(_query(line) for line in text.splitlines() if " query[" in line)
+    if text.strip() and "dnsmasq" not in text:
+        raise UnreadableError(f"this is no log of dnsmasq: {text.strip()[:80]!r}")
+    return tuple(_query(line) for line in text.splitlines() if _MARK in line)
 
 
 def _query(line: str) -> ServedQuery:
-    found = _LINE.match(line)
-    port = int(found["port"]) if found and found["port"] else None
-    if found is None or (port or 0) > 0xFFFF:  # noqa: PLR2004  ports have 16 bits
-        raise UnreadableError(f"the server's line is not understood: {line[:120]!r}")
-    day_s = (int(found["hour"]) * 60 + int(found["minute"])) * 60 + int(found["second"])
-    return ServedQuery(day_s, found["src"], port, found["qtype"], found["name"])
+    try:
+        return _read(_QUERY.fullmatch(line.rstrip()))
+    except ValueError as error:
+        raise UnreadableError(f"dnsmasq's line is not understood: {line[:120]!r}") from error
+
+
+def _read(found: re.Match[str] | None) -> ServedQuery:
+    if found is None:
+        raise ValueError
+    src = flow.address(found["src"])
+    if found["asker"] is not None and flow.address(found["asker"]) != src:
+        raise ValueError(found["asker"])
+    return ServedQuery(
+        day_s=float(int(found["hour"]) * 3600 + int(found["minute"]) * 60 + int(found["second"])),
+        src=src,
+        sport=None if found["sport"] is None else whole(found["sport"], PORT_MAX),
+        qtype=message.type_named(found["qtype"] or f"TYPE{found['number']}"),
+        name=found["name"],
+    )

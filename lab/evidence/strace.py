@@ -1,109 +1,124 @@
-"""The client's system calls, as strace writes them (strace -f -ttt)."""
+"""System calls as strace saw them (`strace -f -ttt`), of versions 4.8 to 6.1."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lab.evidence import strace_values
 from lab.evidence.errors import UnreadableError
+from lab.evidence.strace_values import Group
 
-_LINE = re.compile(r"^(?:(?P<pid>\d{1,10}) +)?(?P<time>\d{1,12}\.\d{6}) (?P<rest>.*)$", re.ASCII)
-_RESUMED = re.compile(r"^<\.\.\. (?P<name>\w{1,40}) resumed>(?P<rest>.*)$", re.ASCII)
-_CALL = re.compile(r"^(?P<name>\w{1,40})\((?P<arguments>.*)$", re.ASCII)
-_RESULT = re.compile(r"^(-?\d{1,20}|0x[0-9a-f]{1,16}|\?)(?: (.*))?$", re.ASCII)
-_UNFINISHED = "<unfinished ...>"
-_STRING = re.compile(r'(?P<before>\w*\(|)"(?P<content>(?:[^"\\]|\\.)*)"(?P<cut>\.\.\.)?', re.ASCII)
-_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9a-f]{2})|(.))", re.DOTALL)
-_LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f"}
+# "[pid 7] TIME ..." on a terminal, "7 TIME ..." in a file, "TIME ..." of a program with one thread.
+_LINE = re.compile(r"(?:(?:\[pid +)?(?P<pid>\d{1,7})\]? +)?(?P<time>\d{1,11}\.\d{6}) (?P<rest>.*)", re.ASCII)
+_CALL = re.compile(r"(?P<name>[a-z_]\w{0,63})\(", re.ASCII)
+_RESUMED = re.compile(r"<\.\.\. (?P<name>[a-z_]\w{0,63}) resumed> ?", re.ASCII)
+_UNFINISHED = re.compile(r" ?<unfinished \.\.\.>(?:\) += \?)?$", re.ASCII)
+_RESULT = re.compile(r" += (?:(?P<value>-?\d{1,18})|0x[0-9a-f]{1,16}|\?)(?P<more>.*)", re.ASCII)
+_SPENT = re.compile(r" <(\d{1,9}\.\d{6})>$", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A system call that came back.
+    """One system call.
 
     Attributes:
-        time_s: When it was entered, by CLOCK_REALTIME, in seconds.
-        end_s: When it came back; None when strace did not stamp that by itself.
-        pid: Whose it is, thread by thread; 0 when only one is traced.
-        name: The call.
-        arguments: As strace writes them.
-        result: What it gave; None for one that did not come back.
-        remark: What strace says of the result, such as "(Timeout)".
+        pid: The thread's id; None when strace followed only one.
+        name: The call's name.
+        time_s: When it was entered, by CLOCK_REALTIME in seconds.
+        returned_s: When it returned, likewise; None when strace did not say (it does when another thread's call came
+            in between, and with -T).
+        arguments: Its arguments, as far as they are numbers, strings, groups.
+        result: What it returned; None when it never did, or returned an address.
+        more: What strace adds to the result: `(Timeout)`, `EAGAIN (Resource temporarily unavailable)`.
     """
 
-    time_s: float
-    end_s: float | None
-    pid: int
+    pid: int | None
     name: str
-    arguments: str
+    time_s: float
+    returned_s: float | None
+    arguments: Group
     result: int | None
-    remark: str
+    more: str
 
-    @property
-    def buffers(self) -> tuple[bytes, ...]:
-        """What was sent or received, buffer by buffer, as far as strace wrote it down."""
-        found = _STRING.finditer(self.arguments)
-        # A string right behind a bracket is an address: inet_addr("10.10.10.53").
-        return tuple(_unescaped(string["content"]) for string in found if not string["before"])
+
+@dataclass(frozen=True)
+class _Begun:
+    """A call's first half, from where another thread's line cut it off."""
+
+    time_s: float
+    text: str
 
 
 def parse(text: str) -> tuple[Call, ...]:
-    """Read strace's output and give the calls in the order in which they were entered.
+    """Read the calls in order of their entry; lines about signals and exits, and lines cut off, are passed over.
 
-    Lines of signals and of processes that ended are passed over, and calls that never came back.
+    A call that did not return has only those arguments that were known at its entry, and no result.
 
     Raises:
-        UnreadableError: nothing in it is a line of strace.
+        UnreadableError: there is text, but not a line of strace's.
     """
-    lines = [found for line in text.splitlines() if (found := _LINE.match(line))]
-    if not lines and text.strip():
-        raise UnreadableError(f"this is no output of strace -ttt: {text.strip()[:80]!r}")
-    return tuple(sorted(_calls(lines), key=lambda call: call.time_s))
-
-
-def _calls(lines: list[re.Match[str]]) -> Iterator[Call]:
-    open_calls: dict[int, tuple[float, str]] = {}
-    for line in lines:
-        pid, time_s, rest = int(line["pid"] or 0), float(line["time"]), line["rest"]
-        if rest.endswith(_UNFINISHED):
-            open_calls[pid] = (time_s, rest.removesuffix(_UNFINISHED))
+    calls: list[Call] = []
+    begun: dict[int | None, _Begun] = {}
+    understood = False
+    for line in text.split("\n"):
+        found = _LINE.fullmatch(line.rstrip())
+        if found is None:
             continue
-        end_s = None
-        if resumed := _RESUMED.match(rest):
-            begun = open_calls.pop(pid, None)
-            if begun is None:
-                continue
-            end_s = time_s
-            time_s, rest = begun[0], begun[1].rstrip() + resumed["rest"]
-        if call := _call(rest):
-            yield Call(time_s, end_s, pid, *call)
+        pid = None if found["pid"] is None else int(found["pid"])
+        read = tuple(_read(pid, float(found["time"]), found["rest"], begun))
+        understood = understood or bool(read) or pid in begun or found["rest"].startswith(("+++ ", "--- ", "<... "))
+        calls += read
+    if text.strip() and not understood:
+        raise UnreadableError(f"strace's output is not understood: {text.strip()[:80]!r}")
+    calls += [call for pid, half in begun.items() for call in _never_returned(pid, half)]
+    return tuple(sorted(calls, key=lambda call: call.time_s))
 
 
-def _call(text: str) -> tuple[str, str, int | None, str] | None:
-    found = _CALL.match(text)
-    if found is None:
+def _read(pid: int | None, time_s: float, rest: str, begun: dict[int | None, _Begun]) -> Iterator[Call]:
+    """Give the calls that a line ends: one, or none when it only begins one."""
+    returned_s = None
+    if resumed := _RESUMED.match(rest):
+        half = begun.pop(pid, None)
+        if half is None or not half.text.startswith(f"{resumed['name']}("):
+            return  # its beginning is not there
+        time_s, returned_s, rest = half.time_s, time_s, half.text + rest[resumed.end() :]
+    if unfinished := _UNFINISHED.search(rest):
+        if _CALL.match(rest):
+            begun[pid] = _Begun(time_s, rest[: unfinished.start()])
+        return
+    call = _call(pid, time_s, rest)
+    if call is not None:
+        yield call if returned_s is None else replace(call, returned_s=returned_s)
+
+
+def _call(pid: int | None, time_s: float, rest: str) -> Call | None:
+    name = _CALL.match(rest)
+    read = strace_values.arguments(rest[name.end() :]) if name else None
+    if name is None or read is None:
         return None
-    # The last one, since what was sent may hold the same characters; the space before "=" may be wide.
-    arguments, bracket, behind = found["arguments"].rpartition(")")
-    while bracket and not behind.lstrip().startswith("="):
-        arguments, bracket, more = arguments.rpartition(")")
-        behind = f"{more}){behind}"
-    result = _RESULT.match(behind.lstrip().removeprefix("=").strip())
-    if not bracket or result is None:
+    arguments, behind = read
+    result = _RESULT.fullmatch(behind)
+    if result is None:
         return None
-    value = None if result[1] == "?" else int(result[1], 16 if result[1].startswith("0x") else 10)
-    return found["name"], arguments, value, result[2] or ""
+    more = result["more"].strip()
+    spent = _SPENT.search(result["more"])
+    if spent:
+        more = result["more"][: spent.start()].strip()
+    return Call(
+        pid=pid,
+        name=name["name"],
+        time_s=time_s,
+        returned_s=time_s + float(spent[1]) if spent else None,
+        arguments=arguments,
+        result=None if result["value"] is None else int(result["value"]),
+        more=more,
+    )
 
 
-def _unescaped(text: str) -> bytes:
-    return _ESCAPE.sub(_byte, text.encode("utf-8", "surrogateescape"))
-
-
-def _byte(escape: re.Match[bytes]) -> bytes:
-    octal, hexadecimal, letter = escape.groups()
-    if octal:
-        return bytes([int(octal, 8) & 0xFF])
-    if hexadecimal:
-        return bytes([int(hexadecimal, 16)])
-    return _LETTERS.get(letter, letter)
+def _never_returned(pid: int | None, half: _Begun) -> Iterator[Call]:
+    """Give a call that the end of the program, or of the trace, found unfinished."""
+    call = _call(pid, half.time_s, f"{half.text}) = ?")
+    if call is not None:
+        yield call

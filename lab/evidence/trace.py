@@ -1,38 +1,49 @@
-"""What the kernel traced of packets on their way out: the `trace` file of tracefs."""
+"""What the kernel traced: tracefs' own text form, the same in its essentials from 3.10 to today."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lab.evidence.errors import UnreadableError
 
-# Task names may hold anything, so the line is found by what follows them: "-PID [CPU] flags TIME: EVENT".
+MARK = "mark"
+"""The name that marks get, the lines which were written to `trace_marker`."""
+
+# TASK-PID [CPU] FLAGS TIME: NAME: REST, see Documentation/trace/ftrace.rst. A task's name has 15 bytes at most
+# (TASK_COMM_LEN), spaces and dashes among them. With the option record-tgid, "(TGID)" stands behind the pid. There are
+# four flags up to 5.x, five since, none with the option irq-info off.
 _LINE = re.compile(
-    r"^\s*(?P<task>.{1,16})-(?P<pid>\d{1,10})\s+\[(?P<cpu>\d{1,4})\]\s+\S{3,8}\s+"
-    r"(?P<time>\d{1,10}\.\d{6}): (?P<name>\w{1,64}): (?P<rest>.*)$",
+    r"(?P<task>.{1,15}?)-(?P<pid>\d{1,7}) +(?:\( *[\d-]{1,7}\) +)?\[(?P<cpu>\d{3,4})\] +"
+    r"(?:[\w.#]{4,6} +)?(?P<time>\d{1,10}\.\d{6,9}): (?P<name>\w{1,64}): ?(?P<rest>.*)",
     re.ASCII,
 )
-_WRITTEN = re.compile(r"^# entries-in-buffer/entries-written: (\d{1,12})/(\d{1,12})\b", re.ASCII)
-_ARGUMENT = re.compile(r"\b(\w{1,32})=(0x[0-9a-f]{1,16}|\d{1,20})(?=\s|$)", re.ASCII)
+_HEADER = re.compile(r"# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})\b", re.ASCII)
+_DECIMAL = re.compile(r"([A-Za-z_]\w{0,63})=(-?\d{1,20})", re.ASCII)
+_HEX = re.compile(r"([A-Za-z_]\w{0,63})=0x([0-9a-f]{1,16})", re.ASCII)
 
-MARK = "tracing_mark_write"
-"""The event that a line written to trace_marker makes."""
+# A mark is shown by the function that wrote it (trace_print_print), or by 0 where its name was not to be had; behind
+# "print:" in the form of trace-cmd.
+_MARKS = re.compile(r"(?:print: )?(?:tracing_mark_write|0): ", re.ASCII)
+
+# What the kernel writes between events (trace.c: test_cpu_buff_start, trace_print_lost_events).
+_NOTICES = re.compile(r"##### CPU \d{1,4} buffer started ####|CPU:\d{1,4} \[LOST (?:\d{1,18} )?EVENTS\]", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event of the trace.
+    """One event.
 
     Attributes:
-        time_s: By the trace's own clock, in seconds: CLOCK_MONOTONIC where the kernel lets one choose it.
-        task: Who was running.
-        pid: Its process id.
-        cpu: On which processor.
-        name: The event's name.
-        arguments: Its numbers, by name.
-        text: The event's text, as it stands.
+        time_s: When, in seconds, by the clock that the trace was told to use; 3.10 has none but the default, which
+            differs from every other and is put right by marks.
+        task: The name of the thread that ran; `<...>` when the kernel has forgotten it.
+        pid: Its thread id.
+        cpu: The processor's number.
+        name: The event's name: of the lab's own one of `queued`, `reinject`, `confirming`, `confirm`, `clash`, `xmit`
+            (see trace.sh); `mark` for a line that was written to `trace_marker`.
+        arguments: Every `key=value` whose value is a number: 3.10 tells in decimal what later kernels tell in hex.
+        text: A mark's text; None for any other event.
     """
 
     time_s: float
@@ -40,17 +51,17 @@ class Event:
     pid: int
     cpu: int
     name: str
-    arguments: Mapping[str, int]
-    text: str
+    arguments: dict[str, int]
+    text: str | None = None
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A trace.
+    """One trace.
 
     Attributes:
-        events: In the order of the file.
-        lost: How many events the kernel wrote and had no room to keep.
+        events: What happened, in order of time.
+        lost: How many events did not fit into the kernel's buffer; 0 when the trace does not say.
     """
 
     events: tuple[Event, ...]
@@ -58,39 +69,44 @@ class Trace:
 
 
 def parse(text: str) -> Trace:
-    """Read a `trace` file.
+    """Read tracefs' file `trace`.
 
     Raises:
-        UnreadableError: a line is neither an event nor a comment.
+        UnreadableError: a line is no event; one that was left out could be the lost packet.
     """
-    lines = text.splitlines()
-    # The kernel says itself where a processor's events were lost; the header's figures count them.
-    events = [_event(line) for line in lines if line.strip() and not line.startswith(("#", "CPU:"))]
+    events: list[Event] = []
     lost = 0
-    for line in lines:
-        if found := _WRITTEN.match(line):
-            lost = int(found[2]) - int(found[1])
-    if lost < 0:
-        raise UnreadableError("the trace holds more events than were written")
+    for line in text.split("\n"):
+        stripped = line.strip()
+        if header := _HEADER.match(stripped):
+            lost = _lost(int(header[1]), int(header[2]), line)
+        elif stripped and not stripped.startswith("# ") and stripped != "#" and not _NOTICES.fullmatch(stripped):
+            events.append(_event(stripped))
     return Trace(tuple(events), lost)
 
 
+def _lost(kept: int, written: int, line: str) -> int:
+    if written < kept:
+        raise UnreadableError(f"the trace has more events than were written: {line[:120]!r}")
+    return written - kept
+
+
 def _event(line: str) -> Event:
-    found = _LINE.match(line)
+    found = _LINE.fullmatch(line)
     if found is None:
         raise UnreadableError(f"the trace's line is not understood: {line[:120]!r}")
-    rest = found["rest"]
-    return Event(
-        time_s=float(found["time"]),
-        task=found["task"].strip(),
-        pid=int(found["pid"]),
-        cpu=int(found["cpu"]),
-        name=found["name"],
-        arguments={name: int(value, 0) for name, value in _ARGUMENT.findall(rest) if not _is_octal(value)},
-        text=rest,
-    )
+    where = (float(found["time"]), found["task"], int(found["pid"]), int(found["cpu"]))
+    if mark := _MARKS.match(line, found.start("name")):
+        return Event(*where, MARK, {}, line[mark.end() :])
+    return Event(*where, found["name"], _arguments(found["rest"]))
 
 
-def _is_octal(value: str) -> bool:
-    """The kernel writes no leading zeros; Python would refuse them."""
-    return len(value) > 1 and value.isdigit() and value.startswith("0")
+def _arguments(rest: str) -> dict[str, int]:
+    """Give the numbers among what stands behind an event's name; `(fault)` and the probe's place are none."""
+    arguments: dict[str, int] = {}
+    for word in rest.split():
+        if decimal := _DECIMAL.fullmatch(word):
+            arguments[decimal[1]] = int(decimal[2])
+        elif hexadecimal := _HEX.fullmatch(word):
+            arguments[hexadecimal[1]] = int(hexadecimal[2], 16)
+    return arguments

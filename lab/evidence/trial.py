@@ -24,6 +24,8 @@ from lab.evidence.errors import UnreadableError
 
 T = TypeVar("T")
 
+CURL = "curl"
+
 
 @dataclass(frozen=True)
 class Source(Generic[T]):
@@ -72,27 +74,27 @@ class Evidence:
     entries: Source[tuple[events.ConntrackEvent, ...]]
     counted: Source[Mapping[str, int]]
     tool_counted: Source[Mapping[str, int]]
-    marks: tuple[Source[clocks.Mark], Source[clocks.Mark]]
+    marks: tuple[Source[clocks.Clocks], Source[clocks.Clocks]]
     modules: Source[tuple[str, ...]]
     not_gathered: Source[tuple[str, ...]]
 
 
 def read(directory: Path) -> Evidence:
     """Read a trial's raw files; whatever is in them, this gives a result."""
-    strace_file = _either(directory, "client.strace", "curl.strace")
+    calls = directory / f"{_client(directory)}.strace"
     return Evidence(
-        gathered=strace_file.exists() or (directory / "client.pcap").exists(),
+        gathered=calls.exists() or (directory / "client.pcap").exists(),
         timing=_source(lambda: _timing(directory)),
         queued=_source(lambda: hook.parse(_text(directory / "dmesg"))),
         verdicts=_source(lambda: verdict_log.parse(_text(directory / "verdict.jsonl"))),
-        resolver=_source(lambda: resolver.events(strace.parse(_text(strace_file)))),
+        resolver=_source(lambda: resolver.events(strace.parse(_text(calls)))),
         traced=_source(lambda: trace.parse(_text(directory / "trace"))),
         wire=_source(lambda: capture.parse((directory / "client.pcap").read_bytes())),
         server_wire=_source(lambda: capture.parse((directory / "server.pcap").read_bytes())),
         served=_source(lambda: server_log.parse(_text(directory / "dnsmasq.log"))),
         entries=_source(lambda: events.parse(_text(directory / "events"))),
-        counted=_source(lambda: _rises(directory, "stat", counters.of_proc)),
-        tool_counted=_source(lambda: _rises(directory, "conntrack-S", counters.of_tool)),
+        counted=_source(lambda: _rises(directory, "stat", counters.stat)),
+        tool_counted=_source(lambda: _rises(directory, "conntrack-S", counters.tool)),
         marks=(
             _source(lambda: clocks.parse(_text(directory / "clocks.before"))),
             _source(lambda: clocks.parse(_text(directory / "clocks.after"))),
@@ -103,17 +105,19 @@ def read(directory: Path) -> Evidence:
 
 
 def _timing(directory: Path) -> client.Timing:
-    """Read what the client left, by the name of today or by that of recordings made before there were other clients."""
-    status = _either(directory, "client.status", "curl.status")
-    timings = _text(_either(directory, "client.json", "curl.json"))
-    return client.parse(timings, _text(status) if status.exists() else None)
+    """Read what the client left; curl's own timings hold its exit status, where nobody wrote that down apart."""
+    name = _client(directory)
+    status = directory / f"{name}.status"
+    no_status = name == CURL and not status.exists()
+    return client.parse(_text(directory / f"{name}.json"), None if no_status else _text(status))
 
 
-def _either(directory: Path, today: str, older: str) -> Path:
-    return directory / older if (directory / older).exists() else directory / today
+def _client(directory: Path) -> str:
+    """Give how the client's files are called: after curl in recordings made before there were other clients."""
+    return CURL if any(directory.glob(f"{CURL}.*")) else "client"
 
 
-def _rises(directory: Path, name: str, parse: Callable[[str], Mapping[str, int]]) -> Mapping[str, int]:
+def _rises(directory: Path, name: str, parse: Callable[[str], dict[str, int]]) -> dict[str, int]:
     before, after = (parse(_text(directory / f"{name}.{when}")) for when in ("before", "after"))
     return counters.rises(before, after)
 

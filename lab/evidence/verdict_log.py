@@ -1,4 +1,4 @@
-"""What the verdict program logged: each packet it was handed, and when it let it go."""
+"""What the verdict program user.out logged: every packet it let go, and what went wrong meanwhile."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lab.evidence import flow, message
 from lab.evidence.errors import UnreadableError
+from lab.evidence.fields import ID_MAX, PORT_MAX, seconds, whole
 from lab.evidence.flow import Flow
 
 
 @dataclass(frozen=True)
 class Released:
-    """A packet that was handed to the verdict program and let go.
+    """One packet that came out of the queue.
 
     Attributes:
-        number: What the queue knows it by.
-        flow: Its addresses and ports; None when it is no UDP packet.
+        number: The kernel's number of the packet in its queue, counted from 1 for each listener.
+        flow: Its 5-tuple; None when it is no UDP over IPv4.
         dns_id: Its DNS id; None when it has none.
-        qtype: The type asked for; None when it cannot be told.
-        queued_s: When the program got it, by CLOCK_MONOTONIC, in seconds.
-        released_s: When it gave its verdict, likewise.
-        ct_id: What the kernel tells the packet's conntrack from others by; None where it does not say.
-        confirmed: Whether that conntrack was confirmed by then; None likewise.
+        qtype: The type it asks for, `A`, `AAAA` and so on; None when it could not be read.
+        queued_s: When the program got it, by CLOCK_MONOTONIC in seconds.
+        released_s: When the program sent its verdict, likewise.
+        verdict: The verdict: `accept`.
+        ct_id: The id of its conntrack, as conntrack(8) shows it with `-o id`; None when the kernel did not say.
+        confirmed: Whether that was in conntrack's table already; None likewise.
     """
 
     number: int
@@ -31,6 +34,7 @@ class Released:
     qtype: str | None
     queued_s: float
     released_s: float
+    verdict: str
     ct_id: int | None
     confirmed: bool | None
 
@@ -40,8 +44,9 @@ class VerdictLog:
     """The log of one trial.
 
     Attributes:
-        packets: In the order in which they were let go.
-        problems: What did not go well, a line each.
+        packets: What was let go, in order.
+        problems: What went wrong, a line each: verdicts that were not sent, packets that the kernel dropped because
+            the program was too slow, lines that a full disk cut off.
     """
 
     packets: tuple[Released, ...]
@@ -49,74 +54,65 @@ class VerdictLog:
 
 
 def parse(text: str) -> VerdictLog:
-    """Read `verdict.jsonl` (its format: provision/verdict/user.c).
+    """Read `verdict.jsonl` or `verdict.start`, one JSON object a line (`user.out --help`).
 
     Raises:
-        UnreadableError: a line is not what the verdict program writes, other than one that a full disk cut off.
+        UnreadableError: there is text, but not one JSON object.
     """
     packets: list[Released] = []
     problems: list[str] = []
-    for line in text.splitlines():
+    lines = [line for line in text.split("\n") if line.strip()]
+    any_object = False
+    for line in lines:
+        said = _object(line)
+        any_object = any_object or said is not None
         try:
-            said = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            if not line.startswith('{"event":'):
-                raise UnreadableError(f"the verdict program's line is not understood: {line[:80]!r}") from error
-            problems.append(f"a line of the verdict program is cut off: {line[:80]!r}")
-            continue
-        try:
-            _take(said, packets, problems)
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise UnreadableError(f"the verdict program's line is not understood: {line[:80]!r}") from error
+            if said is None:
+                problems.append(f"a line was cut off: {line[:80]!r}")
+            elif said["event"] == "packet":
+                packets.append(_released(said))
+            else:
+                problems += _problems(said)
+        except (ValueError, KeyError, TypeError):
+            problems.append(f"a line is not understood: {line[:80]!r}")
+    if lines and not any_object:
+        raise UnreadableError(f"the verdict program's log is not understood: {lines[0][:80]!r}")
     return VerdictLog(tuple(packets), tuple(problems))
 
 
-def _take(said: Any, packets: list[Released], problems: list[str]) -> None:  # noqa: ANN401  as json.loads gives it
-    kind = said["event"]
-    if kind == "packet":
-        packets.append(_packet(said))
-    elif kind == "error":
-        problems.append(f"packet {int(said['id'])}: {said['message']}")
-    elif kind == "end" and int(said["overruns"]):
-        problems.append(f"{int(said['overruns'])} times the kernel had more packets than the queue's socket holds")
-    elif kind not in {"start", "end"}:
-        raise ValueError(kind)
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
-def _packet(said: dict[str, Any]) -> Released:
-    if said["verdict"] != "accept":
-        raise ValueError(said["verdict"])
-    flow = None
-    if said["src"] is not None:
-        flow = Flow(_text(said["src"]), _bits(said["sport"], 16), _text(said["dst"]), _bits(said["dport"], 16))
-    ct_id, confirmed = said.get("ct_id"), said.get("confirmed")
-    if confirmed is not None and not isinstance(confirmed, bool):
+def _released(said: dict[str, Any]) -> Released:
+    addresses = (said["src"], said["sport"], said["dst"], said["dport"])
+    if not isinstance(said["verdict"], str):
+        raise TypeError(said["verdict"])
+    confirmed = said.get("confirmed")
+    if not isinstance(confirmed, bool | None):
         raise TypeError(confirmed)
     return Released(
-        number=_bits(said["id"], 32),
-        flow=flow,
-        dns_id=None if said["dns_id"] is None else _bits(said["dns_id"], 16),
-        qtype=None if said["type"] is None else _text(said["type"]),
-        queued_s=_seconds(said["queued_s"]),
-        released_s=_seconds(said["released_s"]),
-        ct_id=None if ct_id is None else _bits(ct_id, 32),
+        number=whole(said["id"], ID_MAX),
+        flow=None if addresses == (None,) * 4 else flow.read(*addresses),
+        dns_id=None if said["dns_id"] is None else whole(said["dns_id"], PORT_MAX),
+        qtype=None if said["type"] is None else message.type_named(said["type"]),
+        queued_s=seconds(said["queued_s"]),
+        released_s=seconds(said["released_s"]),
+        verdict=said["verdict"],
+        ct_id=None if said.get("ct_id") is None else whole(said["ct_id"], ID_MAX),
         confirmed=confirmed,
     )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _bits(value: object, bits: int) -> int:
-    if type(value) is not int or not 0 <= value < 1 << bits:
-        raise ValueError(value)
-    return value
-
-
-def _seconds(value: object) -> float:
-    if type(value) is not float or not 0 <= value < 1e9:  # noqa: PLR2004  a machine's uptime
-        raise ValueError(value)
-    return value
+def _problems(said: dict[str, Any]) -> list[str]:
+    """Say what a line that is about no packet complains of, if anything."""
+    if said["event"] == "error":
+        return [f"packet {whole(said['id'], ID_MAX)}: {said['message']}"]
+    overruns = whole(said.get("overruns", 0), ID_MAX)
+    if said["event"] == "end" and overruns:
+        return [f"the program was too slow for the queue {overruns} times: the kernel dropped packets"]
+    return []

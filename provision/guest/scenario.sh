@@ -106,7 +106,7 @@ start_queueing() {
 		[ "$2" = mangle ] && hook=postrouting || hook=output
 		in_lane nft -f - <<-EOF
 			table ip lab {
-				chain queue {
+				chain queries {
 					type filter hook $hook priority $2;
 					oifname "lane" udp dport 53 queue num $queue_number ${3:+bypass}
 				}

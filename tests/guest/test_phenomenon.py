@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lab.evidence import hook
+from lab.evidence import counters, hook
 from lab.home import SCENARIOS as SCENARIO_FILES
 from tests.guest.conftest import TestLab
 
@@ -36,12 +36,6 @@ def test_old_stalls_and_new_and_today_do_not(running: TestLab) -> None:
     assert done.json["machines"]["today"]["replica"] is False
 
 
-def counters(directory: Path, when: str) -> dict[str, int]:
-    """Sum each column of a trial's /proc/net/stat/nf_conntrack over the processors."""
-    names, *rows = [line.split() for line in (directory / f"stat.{when}").read_text().splitlines()]
-    return {name: sum(int(row[column], 16) for row in rows) for column, name in enumerate(names)}
-
-
 def test_each_era_leaves_its_own_counters(running: TestLab) -> None:
     """A risen insert_failed does not mean a lost packet: new raises it too, and today moves nothing."""
     done = running.run("run", "-s", "nfqueue", "-n", "1", "--json")
@@ -50,8 +44,8 @@ def test_each_era_leaves_its_own_counters(running: TestLab) -> None:
     rises = {}
     for machine in ("old", "new", "today"):
         trial = Path(done.json["path"]) / machine / "nfqueue" / "0001"
-        before, after = counters(trial, "before"), counters(trial, "after")
-        rises[machine] = {name: after[name] - before[name] for name in ("insert_failed", "drop", "clashres")}
+        rose = counters.rises(*(counters.stat((trial / f"stat.{when}").read_text()) for when in ("before", "after")))
+        rises[machine] = {name: rose[name] for name in ("insert_failed", "drop", "clashres")}
 
     assert rises == {
         "old": {"insert_failed": 1, "drop": 0, "clashres": 0},

@@ -35,13 +35,15 @@ def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
     ("arguments", "named"),
     [
         (["up", "olf"], "new, old, today"),
-        (["run", "old", "-s", "nonsense"], "baseline, nfqueue, nfqueue-single-request-reopen"),
-        (["run", "--nonsense"], "--scenario, --trials, --trace, --json, --quiet, --help"),
-        (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, compare, demo, box"),
+        (["run", "old", "-s", "nonsense"], "there are: baseline, dnat, nfqueue, "),
+        (["run", "--nonsense"], "--scenario, --trials, --evidence, --trace, --json, --quiet, --help"),
+        (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, compare, show, demo, box"),
         (["run", "old", "-n", "0"], "0 is not in the range"),
         (["run", "old", "-n", "x"], "not a valid integer"),
         (["compare", "--run", "nonsense"], "none is stored yet"),
         (["compare", "old"], "nothing to compare"),
+        (["show", "nonsense"], "none is stored yet"),
+        (["show"], "no run is stored yet"),
         (["ssh"], "which machine?"),
     ],
 )

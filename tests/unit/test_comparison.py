@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from lab.catalogue.era import Era
 from lab.catalogue.scenario import Expected, Scenario
-from lab.comparison import Cell, CellVerdict, cell, sentence
+from lab.comparison import Cell, CellVerdict, Comparison, cell, sentence
 from lab.store import RanOn
 from lab.verdict import Outcome, Verdict
 
@@ -32,7 +36,7 @@ def verdicts(**counts: int) -> list[Verdict]:
         outcome = Outcome(name)
         lookup_s = {Outcome.STALLED: 5.2, Outcome.FAILED: None}.get(outcome, 0.1)
         armed = outcome in (Outcome.STALLED, Outcome.HEALTHY)
-        made += [Verdict(outcome, armed, lookup_s, "why")] * count
+        made += [Verdict(outcome, armed, lookup_s, gathered=False, reason="why")] * count
     return made
 
 
@@ -75,7 +79,7 @@ def test_a_failed_trial_is_never_as_expected() -> None:
     """Even when all others are."""
     found = summed(stalled=4, failed=1)
 
-    assert (found.failed, found.verdict) == (1, CellVerdict.STALLED)
+    assert (found.unjudged, found.verdict) == ({Outcome.FAILED: 1}, CellVerdict.STALLED)
     assert not found.as_expected
     assert summed(failed=2).verdict is CellVerdict.FAILED
 
@@ -85,3 +89,47 @@ def test_a_machine_that_does_not_stall_is_said_so() -> None:
     assert sentence("old", [summed(healthy=5)]) == "old: none of 5 armed trials stalled"
     assert sentence("old", [summed(healthy=1)]) == "old: none of 1 armed trial stalled"
     assert "no scenario here arms the race" in sentence("old", [summed(arms=False, healthy=5)])
+
+
+@pytest.mark.parametrize("outcome", ["contradictory", "inconclusive"])
+def test_a_trial_that_says_nothing_is_told_apart_and_never_as_expected(outcome: str) -> None:
+    """Evidence that is missing or disagrees is no result, and whoever reads the table learns which it was."""
+    found = cell("old", MACHINE, scenario(), verdicts(stalled=4, **{outcome: 1}))
+
+    assert (found.counted, found.stalled, found.unjudged) == (4, 4, {Outcome(outcome): 1})
+    assert not found.as_expected
+    assert cell("old", MACHINE, scenario(), verdicts(**{outcome: 2})).verdict == outcome
+
+
+def test_an_unarmed_cell_is_as_expected_only_where_arming_is_left_to_chance() -> None:
+    """A scenario with a short hold may arm nothing; one that holds until two wait must not."""
+    chancy = scenario().model_copy(update={"may_stay_unarmed": True})
+
+    assert cell("old", MACHINE, chancy, verdicts(unarmed=5)).as_expected
+    assert not cell("old", MACHINE, chancy, verdicts(healthy=5)).as_expected
+    assert not summed(unarmed=5).as_expected
+
+
+def test_trials_with_and_without_evidence_are_compared() -> None:
+    """Tracing takes time of its own, so the report must be able to say how much."""
+    bare, traced = (
+        verdicts(stalled=2),
+        [replace(verdict, gathered=True, lookup_s=5.6) for verdict in verdicts(stalled=2)],
+    )
+    found = cell("old", MACHINE, scenario(), [*bare, *traced])
+
+    assert (found.bare.trials, found.bare.median_s) == (2, 5.2)
+    assert (found.traced.trials, found.traced.stalled, found.traced.median_s) == (2, 2, 5.6)
+
+
+def test_machines_that_differ_are_tested_pair_by_pair() -> None:
+    """Five of five against none of five is no accident; one of one against none of one may be."""
+
+    def pair(trials: int) -> Comparison:
+        cells = (summed(stalled=trials), replace(summed(healthy=trials), machine="new"))
+        return Comparison({"old": MACHINE, "new": MACHINE}, cells, {"s": scenario()})
+
+    (sure,), (unsure,) = pair(5).differences, pair(1).differences
+
+    assert sure.p == pytest.approx(2 / 252)
+    assert unsure.p == 1

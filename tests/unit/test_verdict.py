@@ -2,62 +2,86 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from lab.catalogue.scenario import Scenario
-from lab.evidence.curl import Transfer
-from lab.evidence.hook import Flow, Packet
+from lab.catalogue.client import RES_TIMEOUT_S, Client
+from lab.catalogue.scenario import Lookup, Queue, Scenario
+from lab.evidence import trial
+from lab.evidence.client import Timing
+from lab.evidence.flow import Flow
+from lab.evidence.hook import Packet
+from lab.evidence.message import Message
+from lab.evidence.resolver import ResolverEvent
 from lab.evidence.trial import Evidence, Source
-from lab.verdict import RES_TIMEOUT_S, Outcome, is_armed, judge
+from lab.evidence.verdict_log import Released, VerdictLog
+from lab.verdict import Outcome, arming, judge
 
-FLOW = Flow("10.10.10.89", 40000, "10.10.10.53", 53)
-OTHER_FLOW = Flow("10.10.10.89", 40001, "10.10.10.53", 53)
+NOTHING = trial.read(Path("/nonexistent"))
 
 
-def scenario(*, arms: bool = True, queue: bool = True) -> Scenario:
+def scenario(*, arms: bool = True, queue: bool = True, client: str = "curl") -> Scenario:
     """Give a scenario that arms the race or does not, and queues or does not."""
-    steps = [{"do": "queue", "by": "nfqdns"}] if queue else []
-    return Scenario.model_validate(
-        {
-            "name": "s",
-            "title": "t",
-            "shows": "s",
-            "arms": arms,
-            "step": (*steps, {"do": "lookup"}),
-            "expected": {},
-        }
-    )
+    steps: list[Queue | Lookup] = [Queue(do="queue", by="nfqdns")] if queue else []
+    steps.append(Lookup(do="lookup", client=Client(client)))
+    return Scenario(name="s", title="t", shows="s", arms=arms, step=tuple(steps), expected={})
 
 
-def packet(dns_id: int, ct: int | None, flow: Flow = FLOW) -> Packet:
+def packet(dns_id: int, ct: int | None, sport: int = 40000, dst: str = "10.10.10.53") -> Packet:
     """Give a packet as the hook saw it."""
-    return Packet(1.0, flow, 0xFFFF, ct, dns_id)
+    return Packet(1.0, Flow("10.10.10.89", sport, dst, 53), 0xFFFF, ct, dns_id)
+
+
+def released(dns_id: int, ct_id: int | None) -> Released:
+    """Give a packet as the verdict program saw it."""
+    flow = Flow("10.10.10.89", 40000, "10.10.10.53", 53)
+    return Released(1, flow, dns_id, "A", 1.0, 1.1, "accept", ct_id, None if ct_id is None else False)
 
 
 def evidence(lookup_s: float, *packets: Packet, exit_status: int = 0) -> Evidence:
     """Give the evidence of a trial."""
-    return Evidence(Source(Transfer(lookup_s, lookup_s, 200, exit_status), None), Source(packets, None))
+    timing = Timing(lookup_s, lookup_s, exit_status)
+    return replace(NOTHING, timing=Source(timing, None), queued=Source(packets, None))
+
+
+def by_program(lookup_s: float, *packets: Released) -> Evidence:
+    """Give the evidence of a trial whose hook is a rule: only the verdict program tells the conntracks."""
+    return replace(evidence(lookup_s), verdicts=Source(VerdictLog(packets, ()), None))
 
 
 ARMED = (packet(1, 0xA), packet(2, 0xB))
 UNARMED = (packet(1, 0xA), packet(2, 0xA))
 
 
-def test_two_conntracks_in_one_flow_are_an_armed_race() -> None:
+def test_two_conntracks_of_one_socket_are_an_armed_race() -> None:
     """Armed is read off the conntracks at the hook."""
-    assert is_armed(ARMED)
-    assert not is_armed(UNARMED)
+    assert arming(evidence(0, *ARMED)) == {"dmesg": True}
+    assert arming(evidence(0, *UNARMED)) == {"dmesg": False}
 
 
-def test_two_flows_are_no_race() -> None:
-    """Each flow has a conntrack of its own by right: that is how single-request-reopen avoids the clash."""
-    assert not is_armed([packet(1, 0xA), packet(2, 0xB, OTHER_FLOW)])
+def test_behind_dnat_two_conntracks_are_an_armed_race_although_the_servers_differ() -> None:
+    """At POST_ROUTING each packet has its new destination already, but both came from one socket."""
+    assert arming(evidence(0, packet(1, 0xA), packet(2, 0xB, dst="10.10.10.54"))) == {"dmesg": True}
+
+
+def test_two_sockets_are_no_race() -> None:
+    """Each has a conntrack of its own by right: that is how single-request-reopen avoids the clash."""
+    assert arming(evidence(0, packet(1, 0xA), packet(2, 0xB, sport=40001))) == {"dmesg": False}
 
 
 def test_untracked_packets_are_no_race() -> None:
     """Without a conntrack there is nothing to confirm, so nothing to clash."""
-    assert not is_armed([packet(1, None), packet(2, None)])
-    assert not is_armed([packet(1, 0xA), packet(2, None)])
+    assert arming(evidence(0, packet(1, None), packet(2, None))) == {"dmesg": False}
+    assert arming(evidence(0, packet(1, 0xA), packet(2, None))) == {"dmesg": False}
+
+
+def test_the_verdict_program_tells_armed_where_a_rule_queues() -> None:
+    """Without the hook's log there are still the conntracks' ids; packets without any tell nothing."""
+    assert arming(by_program(0, released(1, 7), released(2, 8))) == {"verdict.jsonl": True}
+    assert arming(by_program(0, released(1, 7), released(2, 7))) == {"verdict.jsonl": False}
+    assert arming(by_program(0, released(1, None), released(2, None))) == {}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +98,12 @@ def test_the_time_tells_stalled_from_healthy_only_when_the_race_was_armed(
 ) -> None:
     """A quick lookup whose race was not armed is never taken for a healthy kernel."""
     assert judge(evidence(lookup_s, *packets), scenario()).outcome is outcome
+
+
+@pytest.mark.parametrize(("client", "outcome"), [("curl", Outcome.HEALTHY), ("lookup-musl", Outcome.STALLED)])
+def test_a_stall_is_measured_by_the_clients_own_waiting_time(client: str, outcome: Outcome) -> None:
+    """2.6 s are musl's time-out, and no time-out of glibc's."""
+    assert judge(evidence(2.6, *ARMED), scenario(client=client)).outcome is outcome
 
 
 def test_a_stall_without_an_armed_race_is_not_blamed_on_conntrack() -> None:
@@ -94,7 +124,9 @@ def test_a_scenario_that_arms_nothing_is_judged_by_its_time_alone() -> None:
 
 def test_a_queue_that_no_packet_passed_is_a_failed_trial() -> None:
     """A hook that was not there must not look like a workaround that works."""
-    assert judge(evidence(0.03), scenario(arms=False)).outcome is Outcome.FAILED
+    nothing_queued = replace(evidence(0.03), verdicts=Source(VerdictLog((), ()), None))
+
+    assert judge(nothing_queued, scenario(arms=False)).outcome is Outcome.FAILED
 
 
 def test_a_client_that_failed_is_a_failed_trial() -> None:
@@ -103,3 +135,43 @@ def test_a_client_that_failed_is_a_failed_trial() -> None:
 
     assert verdict.outcome is Outcome.FAILED
     assert "28" in verdict.reason
+
+
+def test_nothing_to_judge_by_is_inconclusive_and_says_what_is_missing() -> None:
+    """Missing evidence is never taken for a result."""
+    untimed = judge(replace(evidence(0, *ARMED), timing=NOTHING.timing), scenario())
+    unseen = judge(replace(evidence(0.03), queued=NOTHING.queued), scenario())
+
+    assert (untimed.outcome, unseen.outcome) == (Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE)
+    assert "client.json" in untimed.reason
+
+
+def test_two_sources_that_disagree_are_both_shown() -> None:
+    """The hook says armed, the verdict program says not: nobody is believed."""
+    both = replace(evidence(5.1, *ARMED), verdicts=Source(VerdictLog((released(1, 7), released(2, 7)), ()), None))
+    verdict = judge(both, scenario())
+
+    assert verdict.outcome is Outcome.CONTRADICTORY
+    assert "dmesg: armed; verdict.jsonl: not armed" in verdict.reason
+
+
+@pytest.mark.parametrize(("lookup_s", "gap_s"), [(5.1, 0.01), (0.03, 5.0)])
+def test_a_client_whose_calls_say_otherwise_is_contradicted(lookup_s: float, gap_s: float) -> None:
+    """A stall that the client reports shows in its calls, and one that shows there is reported."""
+    sent = ResolverEvent(
+        "sent",
+        100,
+        1,
+        7,
+        "10.10.10.53",
+        53,
+        None,
+        "udp",
+        Message(1, is_answer=False, qtype="A", name=None, rcode=None),
+        None,
+    )
+    read = replace(sent, kind="read", time_s=100 + gap_s)
+    verdict = judge(replace(evidence(lookup_s, *ARMED), resolver=Source((sent, read), None)), scenario())
+
+    assert verdict.outcome is Outcome.CONTRADICTORY
+    assert f"{gap_s:.2f} s" in verdict.reason

@@ -1,0 +1,294 @@
+"""What the resolver did, read from strace: recorded on real kernels, and made up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.evidence import message, resolver, strace, strace_values
+from lab.evidence.errors import UnreadableError
+from lab.evidence.message import Message
+from lab.evidence.stream import Shown, Stream
+
+EVIDENCE = Path(__file__).parents[1] / "evidence"
+QUESTION = b"\3www\3lab\4test\0\0\1\0\1"
+QUERY = b"\x42\xbe\1\0\0\1\0\0\0\0\0\0" + QUESTION
+A = r'"B\276\1\0\0\1\0\0\0\0\0\0\3www\3lab\4test\0\0\1\0\1"'
+AAAA = r'"\267X\1\0\0\1\0\0\0\0\0\0\3www\3lab\4test\0\0\34\0\1"'
+ANSWER = r'"B\276\205\200\0\1\0\1\0\0\0\0\3www\3lab\4test\0\0\1\0\1\300\f"...'
+SERVER = '{sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("10.10.10.53")}'
+UDP = "1 1000000000.000001 socket(AF_INET, SOCK_DGRAM|SOCK_CLOEXEC, IPPROTO_IP) = 7\n"
+CONNECTED = UDP + f"1 1000000000.000002 connect(7, {SERVER}, 16) = 0\n"
+TCP = CONNECTED.replace("DGRAM", "STREAM").replace("= 0\n", "= -1 EINPROGRESS (Operation now in progress)\n")
+
+
+def events(text: str) -> tuple[resolver.ResolverEvent, ...]:
+    """Give what the resolver did, by strace's text."""
+    return resolver.events(strace.parse(text))
+
+
+def did(text: str) -> list[str]:
+    """Give the same in brief: what, the id, the type."""
+    return [
+        f"{event.kind} {event.message.dns_id} {event.message.qtype}" if event.message else event.kind
+        for event in events(text)
+    ]
+
+
+def recorded(trial: str) -> str:
+    """Give the trace of a recorded trial's curl."""
+    return (EVIDENCE / trial / "curl.strace").read_text()
+
+
+@pytest.mark.parametrize("trial", ["3.10.0-123.el7/1", "3.10.0-123.el7/3"])
+def test_era_drop_waits_for_one_answer_and_asks_again_one_by_one(trial: str) -> None:
+    """The stall itself: two queries, one answer, a time-out of the rest of five seconds, each query again."""
+    happened = events(recorded(trial))
+
+    a, aaaa = (event.message.dns_id for event in happened[:2] if event.message)
+    assert did(recorded(trial)) == [
+        f"sent {a} A",
+        f"sent {aaaa} AAAA",
+        f"read {a} A",
+        "timed_out",
+        f"sent {a} A",
+        f"read {a} A",
+        f"sent {aaaa} AAAA",
+        f"read {aaaa} AAAA",
+    ]
+    assert happened[0].time_s == happened[1].time_s  # one sendmmsg
+    assert len({(event.fd, event.server, event.server_port, event.protocol) for event in happened}) == 1
+
+
+def test_the_stall_of_a_recorded_trial_is_read_to_the_microsecond() -> None:
+    """The poll of 4930 ms was resumed on another line, after other threads' calls; its own times count."""
+    happened = events(recorded("3.10.0-123.el7/1"))
+
+    assert happened[0] == resolver.ResolverEvent(
+        kind="sent",
+        time_s=1795447503.460151,
+        pid=624,
+        fd=7,
+        server="10.10.10.53",
+        server_port=53,
+        local_port=None,
+        protocol="udp",
+        message=Message(17086, is_answer=False, qtype="A", name="www.lab.test", rcode=None),
+        timeout_s=None,
+    )
+    assert (happened[3].kind, happened[3].timeout_s, happened[3].time_s) == ("timed_out", 4.93, 1795447508.446785)
+    assert happened[2].message == Message(17086, is_answer=True, qtype="A", name="www.lab.test", rcode="NOERROR")
+
+
+@pytest.mark.parametrize("trial", ["3.10.0-1127.el7/1", "3.10.0-1127.el7/2", "4.9.229/1", "4.9.229/4"])
+def test_era_resolve_gets_both_answers(trial: str) -> None:
+    """No wait ended in vain; also where sendmmsg was cut in two by another thread's line."""
+    kinds = [event.kind for event in events(recorded(trial))]
+    types = [event.message.qtype for event in events(recorded(trial)) if event.message]
+
+    assert kinds == ["sent", "sent", "read", "read"]
+    assert types == ["A", "AAAA", "A", "AAAA"]
+
+
+def test_an_unconnected_socket_is_followed() -> None:
+    """Musl and busybox send to an address and read from anyone, and nothing else names the server."""
+    happened = events(
+        UDP
+        + '1 1000000000.000002 bind(7, {sa_family=AF_INET, sin_port=htons(0), sin_addr=inet_addr("0.0.0.0")}, 16) = 0\n'
+        f"1 1000000000.100000 sendto(7, {A}, 30, MSG_NOSIGNAL, {SERVER}, 16) = 30\n"
+        f"1 1000000000.200000 sendto(7, {AAAA}, 30, MSG_NOSIGNAL, {SERVER}, 16) = 30\n"
+        "1 1000000000.300000 poll([{fd=7, events=POLLIN}], 1, 2500) = 0 (Timeout)\n"
+        f"1 1000000002.900000 recvfrom(7, {ANSWER}, 512, 0, {SERVER}, [128 => 16]) = 46\n"
+        "1 1000000002.910000 getsockname(7, {sa_family=AF_INET, sin_port=htons(40001),"
+        ' sin_addr=inet_addr("10.10.10.89")}, [128 => 16]) = 0\n'
+        f"1 1000000002.920000 recvmsg(7, {{msg_name={SERVER}, msg_namelen=128 => 16, msg_iov=[{{iov_base={ANSWER},"
+        " iov_len=4096}], msg_iovlen=1, msg_controllen=0, msg_flags=0}, 0) = 46\n"
+    )
+
+    assert [event.kind for event in happened] == ["sent", "sent", "timed_out", "read", "read"]
+    assert {(event.server, event.server_port, event.local_port) for event in happened} == {("10.10.10.53", 53, 40001)}
+    assert happened[2].timeout_s == 2.5
+    # Without a line of its own the return is not known, and the entry stands.
+    assert happened[2].time_s == 1000000000.3
+
+
+def test_strace_4_8_is_read() -> None:
+    """CentOS 7.0's own strace names no fields in its structs, and puts a space before the bracket."""
+    assert did(
+        "7     1000000000.000001 socket(PF_INET, SOCK_DGRAM|SOCK_NONBLOCK, IPPROTO_IP) = 7\n"
+        f"7     1000000000.000002 connect(7, {SERVER}, 16) = 0\n"
+        f"7     1000000000.000003 sendmmsg(7, {{{{{{msg_name(0)=NULL, msg_iov(1)=[{{{A}, 30}}], msg_controllen=0,"
+        f" msg_flags=MSG_TRUNC}}, 30}}, {{{{msg_name(0)=NULL, msg_iov(1)=[{{{AAAA}, 30}}], msg_controllen=0,"
+        " msg_flags=0}, 30}}, 2, MSG_NOSIGNAL) = 2\n"
+        "7     1000000000.000004 ppoll([{fd=7, events=POLLIN}], 1, {4, 930000000}, NULL, 8 <unfinished ...>\n"
+        "7     1000000004.930004 <... ppoll resumed> ) = 0 (Timeout)\n"
+        f'7     1000000005.000004 sendmsg(7, {{msg_name(16)={SERVER}, msg_iov(2)=[{{{A[:6]}", 2}},'
+        f' {{"{A[6:]}, 28}}], msg_controllen=0, msg_flags=0}}, 0) = 30\n'
+        f"7     1000000005.100000 recvfrom(7, {ANSWER}, 2048, 0, {SERVER}, [16]) = 46\n"
+    ) == ["sent 17086 A", "sent 46936 AAAA", "timed_out", "sent 17086 A", "read 17086 A"]
+
+
+def test_strace_6_1_is_read() -> None:
+    """Its terminal form, its ppoll, its IPv6, and the time that -T adds."""
+    happened = events(
+        "strace: Process 8 attached\n"
+        "[pid     8] 1000000000.000001 socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, IPPROTO_IP) = 4 <0.000010>\n"
+        "[pid     8] 1000000000.100000 connect(4, {sa_family=AF_INET6, sin6_port=htons(53), sin6_flowinfo=htonl(0),"
+        ' inet_pton(AF_INET6, "fd00::53", &sin6_addr), sin6_scope_id=0}, 28) = 0 <0.000010>\n'
+        f"[pid     8] 1000000000.500000 sendto(4, {A}, 30, 0, NULL, 0) = 30 <0.000010>\n"
+        "[pid     8] 1000000001.000000 ppoll([{fd=3, events=POLLIN}, {fd=4, events=POLLIN}], 2,"
+        " {tv_sec=2, tv_nsec=500000000}, NULL, 8) = 0 (Timeout) <2.500500>\n"
+    )
+
+    assert [(event.kind, event.server, event.pid) for event in happened] == [
+        ("sent", "fd00::53", 8),
+        ("timed_out", "fd00::53", 8),
+    ]
+    assert (happened[1].timeout_s, happened[1].time_s) == (2.5, 1000000003.5005)
+
+
+def test_messages_over_tcp_are_put_together() -> None:
+    """Each has two bytes of length before it, which one client writes apart and another with the message."""
+    happened = events(
+        TCP
+        + f'1 1000000000.100000 writev(7, [{{iov_base="\\0\\36", iov_len=2}}, {{iov_base={A}, iov_len=30}}], 2) = 32\n'
+        '1 1000000000.200000 write(7, "\\0\\36", 2) = 2\n'
+        f"1 1000000000.300000 write(7, {AAAA}, 30) = 30\n"
+        '1 1000000000.400000 read(7, "\\0", 2) = 1\n'
+        '1 1000000000.500000 read(7, ".", 1) = 1\n'
+        f"1 1000000000.600000 read(7, {ANSWER}, 46) = 40\n"
+        '1 1000000000.700000 read(7, "abcdef", 46) = 6\n'
+    )
+
+    assert [(event.kind, event.message and event.message.dns_id, event.time_s) for event in happened] == [
+        ("sent", 17086, 1000000000.1),
+        ("sent", 46936, 1000000000.3),
+        ("read", 17086, 1000000000.7),
+    ]
+    assert {event.protocol for event in happened} == {"tcp"}
+
+
+def test_only_what_was_done_counts() -> None:
+    """A call that failed, a look ahead, a send that never returned did nothing to the lookup."""
+    assert not events(
+        CONNECTED + f"1 1000000001.000000 sendto(7, {A}, 30, 0, NULL, 0) = -1 EPERM (Operation not permitted)\n"
+        "1 1000000001.100000 recvfrom(7, 0x7ffe, 512, 0, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable)\n"
+        f"1 1000000001.200000 recvfrom(7, {ANSWER}, 512, MSG_PEEK, NULL, NULL) = 46\n"
+        "1 1000000001.300000 poll([{fd=7, events=POLLIN}], 1, 5000) = ? ERESTART_RESTARTBLOCK (Interrupted)\n"
+        f"1 1000000001.400000 sendto(7, {A}, 30, 0, NULL, 0 <unfinished ...>\n"
+    )
+
+
+def test_other_sockets_and_ports_are_passed_over() -> None:
+    """What curl says to its web server is no DNS, though it may look like it, and no more is a closed socket."""
+    assert not events(
+        CONNECTED.replace("htons(53)", "htons(80)")
+        + f"1 1000000001.000000 sendto(7, {A}, 30, 0, NULL, 0) = 30\n"
+        + f"1 1000000002.000000 connect(7, {SERVER}, 16) = 0\n1 1000000002.100000 close(7) = 0\n"
+        + f"1 1000000002.200000 write(7, {A}, 30) = 30\n"
+    )
+
+
+def test_a_descriptor_means_what_it_means_in_its_process() -> None:
+    """Threads share a socket that one of them made, a duplicate is the same, a child's close is its own."""
+    write = "{pid} 1000000001.{time:06} write({fd}, {query}, 30) = 30\n"
+    text = (
+        CONNECTED
+        + "1 1000000000.000003 clone3({flags=CLONE_VM|CLONE_FILES, stack=0x7f} => {parent_tid=[2]}, 88) = 2\n"
+        + write.format(pid=2, time=1, fd=7, query=A)
+        + "1 1000000001.000002 clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 3\n"
+        + "3 1000000001.000003 close(7) = 0\n"
+        + write.format(pid=3, time=4, fd=7, query=A)
+        + "2 1000000001.000005 dup2(7, 9) = 9\n2 1000000001.000006 close(7) = 0\n"
+        + write.format(pid=1, time=7, fd=9, query=AAAA)
+        + write.format(pid=1, time=8, fd=7, query=AAAA)
+    )
+
+    assert [(event.pid, event.fd) for event in events(text)] == [(2, 7), (1, 9)]
+
+
+def test_a_thread_whose_beginning_was_not_traced_belongs_to_the_first_process() -> None:
+    """Strace's list of calls may leave clone out; Go reads in one thread what it sent in another."""
+    assert did(CONNECTED + f"5 1000000001.000000 read(7, {ANSWER}, 512) = 46\n") == ["read 17086 A"]
+
+
+def test_a_query_that_strace_cut_off_still_has_its_id() -> None:
+    """The default of 32 bytes shows no long name's type: unknown, not wrong."""
+    (event,) = events(CONNECTED + r'1 1000000001.000000 write(7, "B\276\1\0\0\1\0\0\0\0\0\0\77www"..., 90) = 90')
+
+    assert event.message == Message(17086, is_answer=False, qtype=None, name=None, rcode=None)
+
+
+def test_what_strace_says_of_signals_and_exits_is_no_call() -> None:
+    """A trace of a program that made no call at all is one without calls, and anything else is an error."""
+    assert strace.parse("") == ()
+    assert strace.parse("1 1000000000.000001 +++ exited with 0 +++\n") == ()
+    assert strace.parse("1000000000.000001 --- SIGCHLD {si_signo=SIGCHLD} ---\n") == ()
+    with pytest.raises(UnreadableError, match="strace's output"):
+        strace.parse("strace: attach: ptrace(PTRACE_SEIZE, 1): Operation not permitted\n")
+
+
+def test_a_call_of_another_kind_never_ends_one_that_was_begun() -> None:
+    """After a lost line two halves do not fit; put together they would be a call that never was."""
+    calls = strace.parse(
+        "1 1000000000.000001 poll([{fd=7, events=POLLIN}], 1, 5000 <unfinished ...>\n"
+        "1 1000000000.000002 <... read resumed>) = 0 (Timeout)\n"
+        "1 1000000000.000003 close(7) = 0\n"
+    )
+
+    assert [call.name for call in calls] == ["close"]
+
+
+@given(data=st.binary(), is_cut=st.booleans())
+def test_bytes_come_back_from_the_way_strace_writes_them(*, data: bytes, is_cut: bool) -> None:
+    """Ids and names are read from C's escapes: shortest octal, three digits where a digit follows."""
+    letters = {10: "\\n", 9: "\\t", 13: "\\r", 12: "\\f", 11: "\\v", 0x22: '\\"', 0x5C: "\\\\"}
+    text = ""
+    for byte, following in zip(data, [*data[1:], 0], strict=False):
+        octal = f"{byte:03o}" if chr(following).isdigit() else f"{byte:o}"
+        text += letters.get(byte, chr(byte) if 0x20 <= byte < 0x7F else f"\\{octal}")
+
+    read = strace_values.arguments(f'7, "{text}"{"..." * is_cut}, 1) = 1')
+
+    assert read is not None
+    assert read[0][1] == strace_values.Text(data, is_cut)
+    assert read[1] == " = 1"
+
+
+@given(st.lists(st.binary(max_size=80)), st.data())
+def test_messages_come_back_from_a_stream_however_it_is_cut(messages: list[bytes], data: st.DataObject) -> None:
+    """Segments and writes follow their own rules; messages must not depend on them."""
+    whole = b"".join(len(each).to_bytes(2, "big") + each for each in messages)
+    stream, found = Stream(), list[bytes]()
+    while whole:
+        size = data.draw(st.integers(1, len(whole)))
+        found += stream.take(Shown.of([(whole[:size], False)], size))
+        whole = whole[size:]
+
+    assert found == messages
+
+
+def test_what_is_not_shown_is_never_made_up() -> None:
+    """A length that strace cut off says nothing of where the next message begins."""
+    stream = Stream()
+
+    assert list(stream.take(Shown.of([(b"\0\4ab", True)], 7))) == [b"ab"]
+    assert list(stream.take(Shown.of([(b"\0\1a\0\1b", False)], 6))) == []
+
+
+def test_a_message_without_a_whole_header_is_none() -> None:
+    """Two bytes are an id of anything; what could be told of them would be guessed."""
+    assert message.parse(QUERY[:11]) is None
+    assert message.parse(QUERY[:12]) == Message(17086, is_answer=False, qtype=None, name=None, rcode=None)
+    assert message.parse(QUERY[:-3]) == message.parse(QUERY[:12])
+    assert message.parse(QUERY) == Message(17086, is_answer=False, qtype="A", name="www.lab.test", rcode=None)
+
+
+def test_an_answer_says_how_it_went() -> None:
+    """A name that does not exist is no lost packet."""
+    refused = message.parse(b"\0\1\x81\x83\0\1" + bytes(6) + QUESTION[:-4] + b"\0\x41\0\1")
+
+    assert refused == Message(1, is_answer=True, qtype="HTTPS", name="www.lab.test", rcode="NXDOMAIN")
