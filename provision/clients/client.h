@@ -1,41 +1,70 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the lab's clients have in common: their usage, and the line they print. */
-#ifndef LAB_CLIENT_H
-#define LAB_CLIENT_H
+/*
+ * What the DNS clients have in common: the command line, the time a lookup
+ * took, and the line that says so.
+ */
+#ifndef CLIENT_H
+#define CLIENT_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <sys/socket.h>
-#include <time.h>
 
 enum {
 	EXIT_USAGE = 2,
-	/* As curl has it. */
+	/* As curl's: the name could not be resolved. */
 	EXIT_UNRESOLVED = 6,
-	MAX_ADDRESSES = 16,
-	ADDRESS_BYTES = 46,
+
+	/* What comes after so many is not kept. */
+	MAX_ADDRESSES = 64,
+	/* A name as text (RFC 1035, 2.3.4: 255 bytes with the lengths before the labels), and a label. */
+	MAX_NAME = 253,
+	MAX_LABEL = 63,
+	MAX_TRIES = 100000,
 };
 
-/* What one lookup came to. */
-struct outcome {
-	const char *client;
-	const char *name;
-	char addresses[MAX_ADDRESSES][ADDRESS_BYTES];
+struct client {
+	const char *program;
+	/* How it asks, for --help: whole lines. */
+	const char *about;
+	/* How long it waits for an answer before it asks again. */
+	double timeout_s;
+};
+
+/* What was found, and of all lookups made how long they took. */
+struct lookup {
+	char addresses[MAX_ADDRESSES][INET6_ADDRSTRLEN];
 	unsigned int count;
-	double lookup_s;
+	/* Why there are no addresses: the last that went wrong. */
+	char why[128];
+	double started_s;
+	double longest_s;
 	unsigned int lookups;
+	unsigned int stalled;
 };
 
-/* The name to look up; --help and bad usage end the program. */
-const char *client_name(int argc, char **argv, const char *program, const char *what);
+/* CLOCK_MONOTONIC, in seconds. */
+double monotonic_s(void);
 
-double client_since(struct timespec start);
-struct timespec client_now(void);
+/*
+ * Reads the command line and gives the name to look up: letters, digits,
+ * hyphens and underscores in labels, so that it needs no quoting in JSON. Ends
+ * the program after --help, and when it cannot be understood. Where "tries" is
+ * NULL there is no option --tries.
+ */
+const char *client_name(const struct client *client, int argc, char **argv, unsigned int *tries);
 
-/* Addresses beyond MAX_ADDRESSES are left out. */
-void client_add(struct outcome *outcome, int family, const void *address);
+/* A lookup begins: what an earlier one found is forgotten, how long it took is not. */
+void lookup_begin(struct lookup *lookup);
 
-/* Prints one JSON object, and gives the program's exit status. */
-int client_report(const struct outcome *outcome);
+/* It is over; true when it took longer than half the client's timeout, and so has waited for an answer that was lost. */
+bool lookup_end(struct lookup *lookup, const struct client *client);
+
+/* "address" is that of a struct in_addr or in6_addr; other families are passed over. */
+void lookup_add(struct lookup *lookup, int family, const void *address);
+
+void lookup_failed(struct lookup *lookup, const char *why);
+
+/* Prints what was found, and gives the program's exit status. */
+int client_report(const struct client *client, const char *name, const struct lookup *lookup);
 
 #endif

@@ -1,131 +1,136 @@
 // SPDX-License-Identifier: GPL-2.0
-/* DNS messages: see message.h. */
-#include "message.h"
-
-#include <arpa/inet.h>
+/* DNS messages: all that comes from a server is read within its bounds. */
+#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include "message.h"
 
 enum {
 	HEADER_BYTES = 12,
-	FLAG_RESPONSE = 0x80,
-	FLAG_RECURSION_DESIRED = 0x01,
 	CLASS_IN = 1,
-	/* Two bytes that say where the name is (RFC 1035, 4.1.4). */
+	/* Behind a record's name: type, class, time to live, length of the data. */
+	RECORD_BYTES = 10,
 	POINTER = 0xc0,
 };
 
-bool message_server(struct sockaddr_in *server)
+static unsigned int read16(const unsigned char *bytes)
 {
-	FILE *file = fopen("/etc/resolv.conf", "re");
-	bool found = false;
-	char line[256];
-	char address[64];
-
-	memset(server, 0, sizeof(*server));
-	server->sin_family = AF_INET;
-	server->sin_port = htons(53);
-	while (file && !found && fgets(line, sizeof(line), file))
-		found = sscanf(line, "nameserver %63s", address) == 1 &&
-			inet_pton(AF_INET, address, &server->sin_addr) == 1;
-	if (file)
-		fclose(file);
-	return found;
+	return (unsigned int)bytes[0] << 8 | bytes[1];
 }
 
-/* Not getrandom(), which glibc has since 2.25 only. */
-static bool random16(uint16_t *value)
+static void write16(unsigned char *bytes, unsigned int value)
 {
-	FILE *file = fopen("/dev/urandom", "re");
-	bool well = file && fread(value, sizeof(*value), 1, file) == 1;
-
-	if (file)
-		fclose(file);
-	return well;
+	bytes[0] = (unsigned char)(value >> 8);
+	bytes[1] = (unsigned char)value;
 }
 
-static void put16(unsigned char *at, unsigned int value)
+void query_write(struct query *query, const char *name, unsigned int type, uint16_t id)
 {
-	at[0] = (unsigned char)(value >> 8);
-	at[1] = (unsigned char)value;
-}
+	unsigned char *bytes = query->bytes;
+	size_t at = HEADER_BYTES;
 
-static unsigned int get16(const unsigned char *at)
-{
-	return (unsigned int)at[0] << 8 | at[1];
-}
-
-bool message_ask(struct question *question, const char *name, uint16_t type)
-{
-	unsigned char *at = question->bytes + HEADER_BYTES;
-
-	/* With a dot behind the last label it is no longer on the wire. */
-	if (strlen(name) > 253 || !random16(&question->id))
-		return false;
-	memset(question->bytes, 0, HEADER_BYTES);
-	put16(question->bytes, question->id);
-	question->bytes[2] = FLAG_RECURSION_DESIRED;
-	put16(question->bytes + 4, 1);
+	memset(query, 0, sizeof(*query));
+	write16(bytes, id);
+	bytes[2] = 1;	/* recursion is desired */
+	write16(bytes + 4, 1);
 	while (*name) {
 		size_t label = strcspn(name, ".");
 
-		if (label == 0 || label > 63)
-			return false;
-		*at++ = (unsigned char)label;
-		memcpy(at, name, label);
+		bytes[at++] = (unsigned char)label;
+		memcpy(bytes + at, name, label);
 		at += label;
 		name += label;
-		name += *name == '.';
+		if (*name == '.')
+			name++;
 	}
-	*at++ = 0;
-	put16(at, type);
-	put16(at + 2, CLASS_IN);
-	question->type = type;
-	question->length = (size_t)(at + 4 - question->bytes);
+	at++;	/* the root's label, which is empty */
+	write16(bytes + at, type);
+	write16(bytes + at + 2, CLASS_IN);
+	query->length = at + 4;
+	query->type = type;
+}
+
+/* A server may give the name's letters in another case. A label's length is never a letter. */
+static bool is_same_question(const struct query *query, const unsigned char *message)
+{
+	size_t at;
+
+	for (at = HEADER_BYTES; at < query->length; at++)
+		if (tolower(query->bytes[at]) != tolower(message[at]))
+			return false;
 	return true;
 }
 
-/* Where the name at "at" ends; "length" when it does not end. */
-static size_t behind_name(const unsigned char *message, size_t length, size_t at)
+static bool is_answer(const struct query *query, const unsigned char *message, size_t length)
 {
-	while (at < length && message[at]) {
+	return length >= query->length &&
+	       read16(message) == read16(query->bytes) &&
+	       (message[2] & 0xf8) == 0x80 &&	/* a response, to a standard query */
+	       read16(message + 4) == 1 &&
+	       is_same_question(query, message);
+}
+
+/* Behind the name at "at", or behind the message's end when the name does not end within it. */
+static size_t skip_name(const unsigned char *message, size_t length, size_t at)
+{
+	while (at < length && message[at] != 0) {
 		if ((message[at] & POINTER) == POINTER)
-			return at + 2 < length ? at + 2 : length;
+			return at + 2;	/* a pointer is the last of a name */
+		if (message[at] & POINTER)
+			return length + 1;
 		at += (size_t)message[at] + 1;
 	}
-	return at < length ? at + 1 : length;
+	return at + 1;
 }
 
-static void add_records(const struct question *question, const unsigned char *answer, size_t length,
-			struct outcome *outcome)
+/* Walks through the answer's records; false when they do not end within the message. */
+static bool read_records(const struct query *query, const unsigned char *message, size_t length,
+			 struct lookup *lookup)
 {
-	unsigned int records = get16(answer + 6);
-	size_t at = question->length;
+	const int family = query->type == TYPE_A ? AF_INET : AF_INET6;
+	const size_t address = query->type == TYPE_A ? 4 : 16;
+	unsigned int left = read16(message + 6);
+	size_t at = query->length;
 
-	while (records-- && (at = behind_name(answer, length, at)) + 10 <= length) {
-		unsigned int type = get16(answer + at);
-		size_t size = get16(answer + at + 8);
+	for (; left; left--) {
+		const unsigned char *record;
+		size_t data;
 
-		at += 10;
-		if (size > length - at)
-			return;
-		if (type == TYPE_A && size == 4)
-			client_add(outcome, AF_INET, answer + at);
-		else if (type == TYPE_AAAA && size == 16)
-			client_add(outcome, AF_INET6, answer + at);
-		at += size;
+		at = skip_name(message, length, at);
+		if (at > length || length - at < RECORD_BYTES)
+			return false;
+		record = message + at;
+		data = read16(record + 8);
+		at += RECORD_BYTES;
+		if (length - at < data)
+			return false;
+		if (read16(record) == query->type && read16(record + 2) == CLASS_IN && data == address)
+			lookup_add(lookup, family, message + at);
+		at += data;
 	}
+	return true;
 }
 
-bool message_read(const struct question *question, const unsigned char *answer, size_t length,
-		  struct outcome *outcome)
+bool answer_read(const struct query *query, const unsigned char *message, size_t length, struct lookup *lookup)
 {
-	/* A server repeats the question as it was asked. */
-	if (length < question->length || get16(answer) != question->id || !(answer[2] & FLAG_RESPONSE) ||
-	    get16(answer + 4) != 1 ||
-	    memcmp(answer + HEADER_BYTES, question->bytes + HEADER_BYTES, question->length - HEADER_BYTES))
+	const unsigned int known = lookup->count;
+	unsigned int rcode;
+
+	if (!is_answer(query, message, length))
 		return false;
-	add_records(question, answer, length, outcome);
+	if (!read_records(query, message, length, lookup)) {
+		lookup->count = known;
+		return false;
+	}
+	rcode = message[3] & 0xf;
+	if (rcode) {
+		char why[64];
+
+		snprintf(why, sizeof(why), "the server says %s (RCODE %u)",
+			 rcode == 2 ? "SERVFAIL" : rcode == 3 ? "NXDOMAIN" : rcode == 5 ? "REFUSED" : "no", rcode);
+		lookup_failed(lookup, why);
+	}
 	return true;
 }

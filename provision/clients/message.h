@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* DNS messages (RFC 1035, 4.1), for the clients that ask by themselves. */
-#ifndef LAB_MESSAGE_H
-#define LAB_MESSAGE_H
+/* DNS messages (RFC 1035, 4): a query is written, an answer is read. */
+#ifndef MESSAGE_H
+#define MESSAGE_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,27 +10,27 @@
 #include "client.h"
 
 enum {
-	/* What fits in a UDP message without extensions (RFC 1035, 4.2.1). */
+	TYPE_A = 1,	/* RFC 1035, 3.2.2 */
+	TYPE_AAAA = 28,	/* RFC 3596, 2.1 */
+
+	/* No message over UDP is longer (RFC 1035, 4.2.1): these queries do not ask for more. */
 	MESSAGE_BYTES = 512,
-	TYPE_A = 1,
-	TYPE_AAAA = 28,
 };
 
-struct question {
-	uint16_t id;
-	uint16_t type;
+struct query {
 	unsigned char bytes[MESSAGE_BYTES];
 	size_t length;
+	unsigned int type;
 };
 
-/* The first nameserver of /etc/resolv.conf that has an IPv4 address, port 53. */
-bool message_server(struct sockaddr_in *server);
+/* "name" is one that client_name() has let pass. */
+void query_write(struct query *query, const char *name, unsigned int type, uint16_t id);
 
-/* False for a name that cannot be asked for. */
-bool message_ask(struct question *question, const char *name, uint16_t type);
-
-/* Whether it answers the question; its addresses are added to the outcome then. */
-bool message_read(const struct question *question, const unsigned char *answer, size_t length,
-		  struct outcome *outcome);
+/*
+ * True when the message answers the query, be it with an error; what it has of
+ * addresses is added then. A message that is no whole and right answer changes
+ * nothing.
+ */
+bool answer_read(const struct query *query, const unsigned char *message, size_t length, struct lookup *lookup);
 
 #endif

@@ -1,152 +1,164 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lookup-threads - two threads send two queries on one socket at one moment
+ * lookup-threads - look a name up with two threads on one socket
  *
- * The race as it was reported from Kubernetes, without NFQUEUE: each packet
- * gets its conntrack before the other's is confirmed, if two processors are
- * that close together. As it is rare, lookups are made until one has stalled.
+ * The race as it was reported from Kubernetes: no queue holds a packet, two
+ * processors send the two queries at the same moment, and each gets its
+ * conntrack before the other is confirmed. It is rare, so that a lookup can be
+ * tried many times.
  */
-#include "client.h"
-#include "message.h"
-
-#include <poll.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum {
-	QUERIES = 2,
-	/* As glibc: RES_TIMEOUT in resolv.h. */
-	TIMEOUT_MS = 5000,
-	MAX_TRIES = 10000,
+#include "exchange.h"
+
+static const struct client client = {
+	.program = "lookup-threads",
+	.about =
+"Look up a name's A and AAAA records with two threads that send on one socket at the same\n"
+"moment, on two processors where there are two; after the timeout it asks again, one by\n"
+"one, for what is missing. Of resolv.conf it reads the first nameserver, nothing else.\n",
+	.timeout_s = 5,
 };
 
-struct query {
-	struct question question;
-	bool is_answered;
-	int socket;
-	/* Both are in the threads' hands at once; whoever comes second lets both go. */
-	int *waiting;
-	unsigned int number;
+/* Where both threads meet before they send. */
+struct start {
+	unsigned int arrived;
+	/* The processors that the threads stay on, where there are two. */
+	int cpus[BOTH];
+	bool has_both;
 };
 
-static void *send_at_once(void *context)
+struct sender {
+	struct start *start;
+	const struct exchange *exchange;
+	int cpu;
+	int error;
+};
+
+static void find_cpus(struct start *start)
 {
-	struct query *query = context;
-	cpu_set_t cpus;
+	cpu_set_t allowed;
+	int cpu, found = 0;
 
-	CPU_ZERO(&cpus);
-	CPU_SET(query->number, &cpus);
-	/* With one processor there is nothing to choose. */
-	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
-	__sync_fetch_and_sub(query->waiting, 1);
-	while (__sync_fetch_and_add(query->waiting, 0) > 0)
-		sched_yield();
-	send(query->socket, query->question.bytes, query->question.length, 0);
+	memset(start, 0, sizeof(*start));
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+		return;
+	for (cpu = 0; cpu < CPU_SETSIZE && found < BOTH; cpu++)
+		if (CPU_ISSET(cpu, &allowed))
+			start->cpus[found++] = cpu;
+	start->has_both = found == BOTH;
+}
+
+/* Nothing but the send() itself stands behind the meeting of the two. */
+static void *send_with_the_other(void *context)
+{
+	struct sender *sender = context;
+	const struct query *query = &sender->exchange->query;
+	bool is_alone = false;
+
+	if (sender->start->has_both) {
+		cpu_set_t own;
+
+		CPU_ZERO(&own);
+		CPU_SET(sender->cpu, &own);
+		is_alone = sched_setaffinity(0, sizeof(own), &own) == 0;
+	}
+	__atomic_add_fetch(&sender->start->arrived, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&sender->start->arrived, __ATOMIC_SEQ_CST) < BOTH)
+		/* On one processor the other thread needs ours to come here. */
+		if (!is_alone)
+			sched_yield();
+	if (send(sender->exchange->socket, query->bytes, query->length, MSG_NOSIGNAL) < 0)
+		sender->error = errno;
 	return NULL;
 }
 
-static bool send_both(struct query *queries)
+/*
+ * Where the race is lost on this machine, send() itself may say so: EPERM. Where
+ * it is lost on a host further on, as with containers, nobody does. So the
+ * program waits for the answer all the same, and only tells.
+ */
+static void take_result(const struct sender *sender, struct exchange *exchange, struct lookup *lookup)
 {
-	pthread_t thread;
-	int waiting = QUERIES;
-
-	queries[0].waiting = queries[1].waiting = &waiting;
-	if (pthread_create(&thread, NULL, send_at_once, &queries[0]))
-		return false;
-	send_at_once(&queries[1]);
-	pthread_join(thread, NULL);
-	return true;
+	exchange->state = WAITING;
+	if (!sender->error)
+		return;
+	fprintf(stderr, "lookup-threads: the %s query was not sent: %s\n",
+		exchange->query.type == TYPE_A ? "A" : "AAAA", strerror(sender->error));
+	if (sender->error == EPERM)
+		return;
+	lookup_failed(lookup, strerror(sender->error));
+	exchange->state = MISSING;
 }
 
-/* Until these two are answered (they may be the same), or the time is over. */
-static void await(struct query *queries, unsigned int one, unsigned int other, struct outcome *outcome)
+static void send_both(struct start *start, struct exchange exchanges[BOTH], struct lookup *lookup)
 {
-	struct timespec start = client_now();
-
-	while (!(queries[one].is_answered && queries[other].is_answered)) {
-		struct pollfd ready = { .fd = queries[0].socket, .events = POLLIN };
-		int left = TIMEOUT_MS - (int)(client_since(start) * 1000);
-		unsigned char answer[MESSAGE_BYTES];
-		unsigned int i;
-		ssize_t length;
-
-		if (left <= 0 || poll(&ready, 1, left) <= 0)
-			return;
-		length = recv(queries[0].socket, answer, sizeof(answer), 0);
-		for (i = 0; length > 0 && i < QUERIES; i++)
-			if (!queries[i].is_answered)
-				queries[i].is_answered = message_read(&queries[i].question, answer, (size_t)length, outcome);
-	}
-}
-
-static bool look_up(const struct sockaddr_in *server, struct outcome *outcome)
-{
-	static const uint16_t types[QUERIES] = { TYPE_A, TYPE_AAAA };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct query queries[QUERIES];
+	struct sender senders[BOTH];
+	pthread_t other;
 	unsigned int i;
-	bool well;
+	int error;
 
-	well = fd >= 0 && connect(fd, (const struct sockaddr *)server, sizeof(*server)) == 0;
-	memset(queries, 0, sizeof(queries));
-	for (i = 0; i < QUERIES; i++) {
-		queries[i].socket = fd;
-		queries[i].number = i;
-		well = well && message_ask(&queries[i].question, outcome->name, types[i]);
+	start->arrived = 0;
+	memset(senders, 0, sizeof(senders));
+	for (i = 0; i < BOTH; i++) {
+		senders[i].start = start;
+		senders[i].exchange = &exchanges[i];
+		senders[i].cpu = start->cpus[i];
 	}
-	/* Addresses of the last lookup only. */
-	outcome->count = 0;
-	well = well && send_both(queries);
-	if (well)
-		await(queries, 0, 1, outcome);
-	/* What is missing is asked for again, one by one. */
-	for (i = 0; well && i < QUERIES; i++) {
-		if (queries[i].is_answered)
+	error = pthread_create(&other, NULL, send_with_the_other, &senders[1]);
+	if (error) {
+		lookup_failed(lookup, strerror(error));
+		return;
+	}
+	send_with_the_other(&senders[0]);
+	pthread_join(other, NULL);
+	for (i = 0; i < BOTH; i++)
+		take_result(&senders[i], &exchanges[i], lookup);
+}
+
+/* glibc asks for both again where one answer is missing; that one is asked for here alone. */
+static void resolve(const struct server *server, struct start *start, const char *name, struct lookup *lookup)
+{
+	struct exchange exchanges[BOTH];
+	int fd = server_connect(server, lookup);
+	unsigned int i;
+
+	if (fd < 0)
+		return;
+	exchanges_prepare(exchanges, name);
+	for (i = 0; i < BOTH; i++)
+		exchanges[i].socket = fd;
+	send_both(start, exchanges, lookup);
+	exchanges_wait(exchanges, BOTH, client.timeout_s, lookup);
+	for (i = 0; i < BOTH; i++) {
+		if (exchanges[i].state == ANSWERED)
 			continue;
-		well = send(fd, queries[i].question.bytes, queries[i].question.length, 0) >= 0;
-		await(queries, i, i, outcome);
+		exchange_send(&exchanges[i], lookup);
+		exchanges_wait(&exchanges[i], 1, client.timeout_s, lookup);
 	}
-	if (fd >= 0)
-		close(fd);
-	return well;
+	close(fd);
 }
 
 int main(int argc, char **argv)
 {
-	struct outcome outcome = { .client = "lookup-threads" };
-	struct sockaddr_in server;
-	long tries = 1;
-	bool well;
+	unsigned int tries = 1;
+	const char *name = client_name(&client, argc, argv, &tries);
+	const struct server server = server_read();
+	struct lookup lookup;
+	struct start start;
+	bool stalled = false;
 
-	if (argc > 1 && strncmp(argv[1], "--tries=", 8) == 0) {
-		char *end;
-
-		tries = strtol(argv[1] + 8, &end, 10);
-		if (*end || end == argv[1] + 8 || tries < 1 || tries > MAX_TRIES) {
-			fprintf(stderr, "lookup-threads: --tries takes a number from 1 to %d\n", MAX_TRIES);
-			return EXIT_USAGE;
-		}
-		argv++;
-		argc--;
+	memset(&lookup, 0, sizeof(lookup));
+	find_cpus(&start);
+	while (tries-- && !stalled) {
+		lookup_begin(&lookup);
+		resolve(&server, &start, name, &lookup);
+		stalled = lookup_end(&lookup, &client);
 	}
-	outcome.name = client_name(argc, argv, outcome.client,
-				   "Look a name up, A and AAAA sent by two threads on one socket at one moment.\n"
-				   "With --tries=N before the name, up to N times, until a lookup has stalled: then\n"
-				   "\"lookup_s\" is the longest.");
-	well = message_server(&server);
-	while (well && tries-- > 0 && outcome.lookup_s < TIMEOUT_MS / 2000.0) {
-		struct timespec start = client_now();
-		double took;
-
-		well = look_up(&server, &outcome);
-		took = client_since(start);
-		outcome.lookups++;
-		if (took > outcome.lookup_s)
-			outcome.lookup_s = took;
-	}
-	return client_report(&outcome);
+	return client_report(&client, name, &lookup);
 }
