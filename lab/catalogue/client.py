@@ -24,6 +24,8 @@ class Client(StrEnum):
     """glibc's resolver, from Python."""
     BUSYBOX = "busybox"
     """nslookup of busybox, which has a resolver of its own."""
+    GLIBC = "lookup-glibc"
+    """glibc's resolver, and of its program only the lookup is timed."""
     MUSL = "lookup-musl"
     """musl's resolver, as in Alpine Linux: it does not know glibc's options."""
     CARES = "lookup-cares"
