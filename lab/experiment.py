@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import singledispatch
 
-from lab.catalogue.scenario import Cache, Delay, Firewall, Lookup, Queue, Resolver, Scenario
+from lab.catalogue.scenario import Cache, Delay, Firewall, Lookup, Outside, Queue, Resolver, Scenario
 from lab.errors import BrokenEnvironment, LabError
 from lab.provision.facts import REMOTE
 from lab.ssh import Output, Shell
@@ -89,8 +89,13 @@ def _(step: Firewall, _scenario: Scenario) -> dict[str, str]:
 @_settings.register
 def _(step: Delay, scenario: Scenario) -> dict[str, str]:
     # A name on the wire has a byte of length before each label, and one that ends it (RFC 1035, 3.1).
-    type_at = QUESTION_AT + len(scenario.lookup.name) + 2
+    type_at = QUESTION_AT + len(scenario.target) + 2
     return {"delay_ms": str(round(step.by_s * 1000)), "delay_at": str(type_at)}
+
+
+@_settings.register
+def _(step: Outside, _scenario: Scenario) -> dict[str, str]:
+    return {"outside": step.nameserver}
 
 
 @_settings.register
@@ -140,7 +145,7 @@ def trial(shell: Shell, scenario: Scenario) -> bytes:
         BrokenEnvironment: the guest died, hung, or could not make the trial.
     """
     lookup = scenario.lookup
-    client = [lookup.client.value, lookup.name, str(lookup.bound_s), *lookup.arguments]
+    client = [lookup.client.value, scenario.target, str(lookup.bound_s), *lookup.arguments]
     command = ["ip", "netns", "exec", LANE, f"{REMOTE}/guest/trial.sh", LANE, *client]
     output = shell.run(command, bound_s=lookup.bound_s + TRIAL_SLACK_S)
     if output.status != 0:

@@ -134,6 +134,8 @@ def _failure(evidence: Evidence, scenario: Scenario) -> tuple[Outcome, str] | No
             return Outcome.INCONCLUSIVE, "nothing tells whether a query was queued"
         if not any(known):
             return Outcome.FAILED, "no query was queued"
+        if verdicts is not None and not verdicts.packets:
+            return Outcome.FAILED, "queries went to the queue, and the verdict program got none"
     return None
 
 

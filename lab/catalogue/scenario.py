@@ -11,6 +11,8 @@ from lab.catalogue.client import Client
 from lab.catalogue.document import Model
 from lab.catalogue.era import Era
 
+ADDRESS = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
+
 
 class Expected(StrEnum):
     """How every trial that counts is expected to go."""
@@ -30,7 +32,7 @@ class Resolver(Model):
 
     do: Literal["resolver"]
     options: tuple[Annotated[str, Field(pattern=r"^[a-z0-9:-]+$")], ...] = ()
-    nameserver: Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$")] | None = None
+    nameserver: Annotated[str, Field(pattern=ADDRESS)] | None = None
     glibc: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")] | None = None
 
 
@@ -84,6 +86,19 @@ class Delay(Model):
     by_s: Annotated[float, Field(gt=0, le=2)]
 
 
+class Outside(Model):
+    """Look up a real name at a real resolver, outside of the test network: the machine must have a way out.
+
+    Attributes:
+        name: The host name; a client that fetches a page fetches it from there.
+        nameserver: The resolver's address.
+    """
+
+    do: Literal["outside"]
+    name: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{1,63}\.)+[A-Za-z0-9-]{1,63}$", max_length=253)]
+    nameserver: Annotated[str, Field(pattern=ADDRESS)]
+
+
 class Lookup(Model):
     """Look a name up: this is what a trial times.
 
@@ -101,7 +116,7 @@ class Lookup(Model):
     bound_s: Annotated[int, Field(ge=6, le=120)] = 30
 
 
-Step = Annotated[Resolver | Cache | Queue | Firewall | Delay | Lookup, Field(discriminator="do")]
+Step = Annotated[Resolver | Cache | Queue | Firewall | Delay | Outside | Lookup, Field(discriminator="do")]
 
 
 class Scenario(Model):
@@ -129,6 +144,21 @@ class Scenario(Model):
     def lookup(self) -> Lookup:
         """The lookup it times: the one given, or one with the defaults."""
         return next((step for step in self.step if isinstance(step, Lookup)), Lookup(do="lookup"))
+
+    @property
+    def outside(self) -> Outside | None:
+        """The real name and resolver it is about; None when it stays in the test network."""
+        return next((step for step in self.step if isinstance(step, Outside)), None)
+
+    @property
+    def target(self) -> str:
+        """The name that is looked up."""
+        return self.outside.name if self.outside else self.lookup.name
+
+    def aimed(self, outside: Outside) -> Scenario | None:
+        """Give this scenario with a real name and resolver; None when it is about the test network's own."""
+        bound = any(isinstance(step, Cache | Firewall) for step in self.step)
+        return None if bound else self.model_copy(update={"step": (outside, *self.step)})
 
     @property
     def queue(self) -> Queue | None:

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Sequence
 
 import click
+from pydantic import ValidationError
 
 from lab import __version__
+from lab.catalogue.scenario import Outside
 from lab.cli.verb import carry_out, common, fail, machines_argument, trace_option, usage_error
 from lab.commands import box as box_command
 from lab.commands import compare as compare_command
@@ -140,14 +142,18 @@ def ssh(machine: str, command: Sequence[str]) -> None:
 @click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario, or its TOML file; repeatable.")
 @click.option("--trials", "-n", type=TRIALS, default=5, show_default=True, help="Trials of each, on each machine.")
 @click.option("--evidence", is_flag=True, help="Make as many trials again and follow every packet in them.")
+@click.option("--target", metavar="NAME", help="Look up a real name, at --nameserver; off by default.")
+@click.option("--nameserver", metavar="ADDRESS", help="The resolver that is asked for --target.")
 @trace_option
 @common
 def run(  # noqa: PLR0913  its options
     machines: Sequence[str],
     scenarios: Sequence[str],
     trials: int,
-    trace: str | None,
     *,
+    target: str | None,
+    nameserver: str | None,
+    trace: str | None,
     evidence: bool,
     as_json: bool,
     quiet: bool,
@@ -159,10 +165,22 @@ def run(  # noqa: PLR0913  its options
       lab run old new -s baseline -s nfqueue -n 5
       lab run old new today --evidence             every scenario, and where each packet went
       lab run old -s ./my-scenario.toml --json
+      lab run old -s nfqueue --target www.example.com --nameserver 192.0.2.53
       lab run old -s nfqueue --trace stap          on CentOS, with systemtap
     """
-    how = How(trials, evidence=evidence, stap=trace is not None)
+    how = How(trials, evidence=evidence, stap=trace is not None, outside=_outside(target, nameserver))
     carry_out(lambda session: run_command.run(session, machines, scenarios, how), as_json=as_json, quiet=quiet)
+
+
+def _outside(target: str | None, nameserver: str | None) -> Outside | None:
+    if not target and not nameserver:
+        return None
+    try:
+        return Outside.model_validate({"do": "outside", "name": target, "nameserver": nameserver})
+    except ValidationError as error:
+        raise click.UsageError(
+            "--target takes a host name and --nameserver an IPv4 address, and each needs the other"
+        ) from error
 
 
 @cli.command()

@@ -10,9 +10,9 @@ from pathlib import Path
 from lab import experiment, review, verdict
 from lab.catalogue import find
 from lab.catalogue.machine import Machine
-from lab.catalogue.scenario import Scenario
+from lab.catalogue.scenario import Outside, Scenario
 from lab.comparison import Comparison
-from lab.errors import BrokenEnvironment, LabError
+from lab.errors import BadInput, BrokenEnvironment, LabError
 from lab.evidence import trial
 from lab.home import MACHINES, SCENARIOS
 from lab.parallel import for_each
@@ -31,11 +31,13 @@ class How:
         trials: How many of each scenario on each machine.
         evidence: Make as many again with everything traced; both are reported, since tracing changes timing.
         stap: Trace each trial with systemtap.
+        outside: A real name and resolver instead of the test network's.
     """
 
     trials: int
     evidence: bool = False
     stap: bool = False
+    outside: Outside | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence
         Cancelled: likewise.
     """
     definitions = find.machines(MACHINES, machine_names)
-    scenarios = find.scenarios(SCENARIOS, scenario_names)
+    scenarios = [_aimed(scenario, how) for scenario in find.scenarios(SCENARIOS, scenario_names)]
     machines = session.as_they_are(definitions)
     if not machine_names:
         machines = [machine for machine in machines if session.provider(machine).state(machine) is State.RUNNING]
@@ -103,6 +105,16 @@ def run_on(session: Session, machines: Sequence[Machine], scenarios: Sequence[Sc
     comparison = review.of_run(session.store, stored)
     status = AS_ASKED if comparison.as_expected else NOT_AS_EXPECTED
     return Result(RunDone(stored, session.store.path(stored), comparison), status)
+
+
+def _aimed(scenario: Scenario, how: How) -> Scenario:
+    aimed = scenario.aimed(how.outside) if how.outside else scenario
+    if aimed is None:
+        raise BadInput(
+            f"{scenario.name} is about the test network's own servers and cannot be aimed elsewhere",
+            hint="name others: --scenario nfqueue",
+        )
+    return aimed
 
 
 def _on(session: Session, stored: Run, machine: Machine, scenarios: Sequence[Scenario], how: How) -> None:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Gathers evidence beside the trials of a lane: packets on the wire, conntrack's events, the kernel's own trace.
-# Usage: gather.sh start LANE    every gatherer is at work when this returns; one that cannot be is said on stderr
+# Usage: gather.sh start LANE INTERFACE    every gatherer is at work when this returns; one that cannot be is said on
+#                                          stderr. INTERFACE is that of the lane which queries leave by: lane, or out
 #        gather.sh stop LANE
 # What is gathered lies in /run/lab/LANE/gathered/; a trial empties the files and takes what has come in since:
 #   client.pcap server.pcap    DNS packets on either end of the lane, without the file header, which is in pcap.header
@@ -11,10 +12,11 @@ set -eu
 lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
 action=${1:-}
 lane=${2:-}
+interface=${3:-lane}
 case "$action:$lane" in
 start:lab-lane* | stop:lab-lane*) ;;
 *)
-	echo "usage: gather.sh start|stop LANE" >&2
+	echo "usage: gather.sh start LANE INTERFACE | stop LANE" >&2
 	exit 2
 	;;
 esac
@@ -90,12 +92,16 @@ start() {
 	rm -rf "$gathered"
 	mkdir -p "$gathered"
 	: >"$gathered/missing"
-	start_capture client "$lane" lane
-	start_capture server lab-server "server${lane#lab-lane}"
+	start_capture client "$lane" "$interface"
+	if [ "$interface" = lane ]; then
+		start_capture server lab-server "server${lane#lab-lane}"
+	else
+		missing "server.pcap: the server is elsewhere"
+	fi
 	start_events
 	start_trace
 	await_capture client
-	await_capture server
+	[ "$interface" != lane ] || await_capture server
 }
 
 "$action"

@@ -7,6 +7,7 @@
 #   resolver="OPTIONS"     the "options" of resolv.conf(5); none by default
 #   glibc=VERSION          the oldest C library that knows these options
 #   client=NAME            the client that will be used (see client.sh)
+#   outside=ADDRESS        a resolver outside of the test network: the lane gets a way out, through the machine
 #   cache=yes              a caching resolver of the lane's own, on 127.0.0.1
 #   queue=none|nfqdns|iptables|nftables    who sends the lane's DNS packets to NFQUEUE
 #   table=mangle|raw       ... where a rule does it: at POST_ROUTING, or before conntrack at OUTPUT
@@ -34,6 +35,10 @@ pidfile=$state/verdict.pid
 log=$state/verdict.jsonl
 tracer=$state/stap
 queue_number=0
+# By which interface the lane's packets leave, and which lane it is.
+interface=lane
+number=${lane#lab-lane}
+gateway=10.10.250.$((number * 4 + 1))
 server=10.10.10.53
 
 in_lane() { ip netns exec "$lane" "$@"; }
@@ -98,7 +103,7 @@ start_queueing() {
 	iptables)
 		need iptables
 		[ "$2" = mangle ] && chain=POSTROUTING || chain=OUTPUT
-		in_lane iptables -t "$2" -A "$chain" -o lane -p udp --dport 53 -j NFQUEUE --queue-num "$queue_number" \
+		in_lane iptables -t "$2" -A "$chain" -o "$interface" -p udp --dport 53 -j NFQUEUE --queue-num "$queue_number" \
 			${3:+--queue-bypass}
 		;;
 	nftables)
@@ -108,7 +113,7 @@ start_queueing() {
 			table ip lab {
 				chain queries {
 					type filter hook $hook priority $2;
-					oifname "lane" udp dport 53 queue num $queue_number ${3:+bypass}
+					oifname "$interface" udp dport 53 queue num $queue_number ${3:+bypass}
 				}
 			}
 		EOF
@@ -122,9 +127,60 @@ remove_rules() {
 	for table in $(in_lane cat /proc/net/ip_tables_names 2>/dev/null); do
 		in_lane iptables -t "$table" -F
 	done
-	for module in xt_nat nft_nat nft_chain_nat iptable_nat nf_nat_ipv4 nf_nat; do
+	unload_nat
+}
+
+# As far as nobody else uses it.
+unload_nat() {
+	for module in xt_nat nft_nat nft_masq xt_MASQUERADE nft_chain_nat iptable_nat nf_nat_ipv4 nf_nat; do
 		[ ! -e "/sys/module/$module" ] || rmmod "$module" 2>/dev/null || true
 	done
+}
+
+# Through the machine's own namespace, which hides the lane's address behind its own: the lane itself has no NAT.
+open_way_out() {
+	if [ -z "$(ip route get "$1" 2>/dev/null)" ]; then
+		echo "this machine has no way to $1: a replica's network is closed" >&2
+		exit 4
+	fi
+	cat /proc/sys/net/ipv4/ip_forward >"$state/outside"
+	ip -batch - <<-EOF
+		link add out$number type veth peer name out netns $lane
+		addr add $gateway/30 dev out$number
+		link set out$number up
+	EOF
+	in_lane ip -batch - <<-EOF
+		addr add 10.10.250.$((number * 4 + 2))/30 dev out
+		link set out up
+		route add default via $gateway
+	EOF
+	echo 1 >/proc/sys/net/ipv4/ip_forward
+	# A table of nftables can be removed whole; CentOS 7.0 has none.
+	if command -v nft >/dev/null; then
+		nft -f - <<-EOF
+			table ip lab_out$number {
+				chain hide {
+					type nat hook postrouting priority 100;
+					ip saddr $gateway/30 oifname != "out$number" masquerade
+				}
+			}
+		EOF
+	else
+		iptables -t nat -A POSTROUTING -s "$gateway/30" ! -o "out$number" -j MASQUERADE
+	fi
+}
+
+close_way_out() {
+	[ -e "$state/outside" ] || return 0
+	ip link del "out$number" 2>/dev/null || true
+	if command -v nft >/dev/null; then
+		nft delete table ip "lab_out$number" 2>/dev/null || true
+	else
+		iptables -t nat -D POSTROUTING -s "$gateway/30" ! -o "out$number" -j MASQUERADE 2>/dev/null || true
+	fi
+	unload_nat
+	cat "$state/outside" >/proc/sys/net/ipv4/ip_forward
+	rm -f "$state/outside"
 }
 
 start_cache() {
@@ -136,9 +192,9 @@ start_cache() {
 delay_aaaa() {
 	need tc
 	in_lane tc -batch - <<-EOF
-		qdisc add dev lane root handle 1: prio bands 4
-		qdisc add dev lane parent 1:4 handle 40: netem delay ${1}ms
-		filter add dev lane parent 1: protocol ip u32 match ip protocol 17 0xff match u8 0 0xff at $2 match u8 28 0xff at $(($2 + 1)) flowid 1:4
+		qdisc add dev $interface root handle 1: prio bands 4
+		qdisc add dev $interface parent 1:4 handle 40: netem delay ${1}ms
+		filter add dev $interface parent 1: protocol ip u32 match ip protocol 17 0xff match u8 0 0xff at $2 match u8 28 0xff at $(($2 + 1)) flowid 1:4
 	EOF
 }
 
@@ -177,15 +233,16 @@ end() {
 	for pid in $(ip netns pids "$lane"); do
 		kill "$pid" 2>/dev/null || true
 	done
-	[ ! -e "$state/delays" ] || in_lane tc qdisc del dev lane root
+	[ ! -e "$state/delays" ] || in_lane tc qdisc del dev lane root 2>/dev/null || true
 	# Last, so that no packet is ever sent to a queue without a listener while a trial runs.
 	[ ! -e /sys/module/nfqdns ] || rmmod nfqdns
 	[ ! -e "$state/rules" ] || remove_rules
+	close_way_out
 	rm -rf "$state/gathered" "$state/delays" "$state/rules"
 }
 
 begin() {
-	nameserver=$server resolver='' glibc='' client=curl cache='' queue=none table=mangle bypass='' listener=yes
+	nameserver=$server resolver='' glibc='' client=curl outside='' cache='' queue=none table=mangle bypass='' listener=yes
 	hold_packets=1 hold_ms=0 firewall='' delay_ms='' delay_at='' evidence='' trace=none
 	for setting in "$@"; do
 		value=${setting#*=}
@@ -194,6 +251,7 @@ begin() {
 		resolver=*) resolver=$value ;;
 		glibc=*) glibc=$value ;;
 		client=*) client=$value ;;
+		outside=*) outside=$value ;;
 		cache=yes) cache=$value ;;
 		queue=none | queue=nfqdns | queue=iptables | queue=nftables) queue=$value ;;
 		table=mangle | table=raw) table=$value ;;
@@ -219,11 +277,15 @@ begin() {
 	: >"$log"
 	: >"$state/verdict.start"
 	[ -z "$cache" ] || nameserver=127.0.0.1
+	if [ -n "$outside" ]; then
+		nameserver=$outside interface=out
+		open_way_out "$outside"
+	fi
 	echo "nameserver $nameserver" >"/etc/netns/$lane/resolv.conf"
 	[ -z "$resolver" ] || echo "options $resolver" >>"/etc/netns/$lane/resolv.conf"
 	[ -z "$cache" ] || start_cache
 	# Before the hook is loaded, which the gatherers ask for something.
-	[ -z "$evidence" ] || "$lab/guest/gather.sh" start "$lane"
+	[ -z "$evidence" ] || "$lab/guest/gather.sh" start "$lane" $interface
 	[ "$trace" = none ] || start_tracer
 	[ "$queue$firewall" = none ] || : >"$state/rules"
 	if [ -n "$delay_ms" ]; then

@@ -94,7 +94,8 @@ static NFQDNS_HOOK(nfqdns_hook)
 		return NF_ACCEPT;
 
 	log_packet(skb, ip, udp, offset + sizeof(*udp));
-	return NF_QUEUE_NR(READ_ONCE(queue));
+	/* The hook is in every namespace: where no program listens, packets go on. */
+	return NF_QUEUE_NR(READ_ONCE(queue)) | NF_VERDICT_FLAG_QUEUE_BYPASS;
 }
 
 static struct nf_hook_ops nfqdns_hooks[] = {
