@@ -12,7 +12,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lab.catalogue.client import RES_TIMEOUT_S
 from lab.errors import LabError
 from lab.report import as_json, as_text
 from lab.report.figures import seconds
@@ -29,7 +28,7 @@ class _Doing:
 
     text: str
     since: float = field(default_factory=time.monotonic)
-    trial: bool = False
+    retry_s: float | None = None
 
 
 class Progress:
@@ -68,8 +67,8 @@ class Progress:
                 mark = {"done": "✓", "failed": "✗"}.get(outcome, "-")
                 colour = {"done": "green", "failed": "red"}.get(outcome, "yellow")
                 self._line(subject, Text.assemble((mark, colour), f" {title}", (f"  {duration_s:.1f} s", "dim")))
-            case TrialStarted(machine, scenario, number, of):
-                self._doing[machine] = _Doing(f"{scenario}, trial {number} of {of}", trial=True)
+            case TrialStarted(machine, scenario, number, of, retry_s):
+                self._doing[machine] = _Doing(f"{scenario}, trial {number} of {of}", retry_s=retry_s)
             case TrialEnded(machine, scenario, number, of, outcome, lookup_s):
                 self._doing.pop(machine, None)
                 colour = {"healthy": "green", "stalled": "yellow", "failed": "red"}.get(outcome, "")
@@ -91,9 +90,9 @@ class Progress:
 
 def _elapsed(doing: _Doing) -> Text:
     elapsed_s = time.monotonic() - doing.since
-    if not doing.trial or elapsed_s < WAITING_S:
+    if doing.retry_s is None or elapsed_s < WAITING_S:
         return Text(f"{elapsed_s:.0f} s", style="dim")
-    left_s = RES_TIMEOUT_S - elapsed_s % RES_TIMEOUT_S
+    left_s = doing.retry_s - elapsed_s % doing.retry_s
     return Text(f"no answer yet; the resolver asks again in {left_s:.1f} s", style="yellow")
 
 

@@ -40,12 +40,13 @@ class StepEnded:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """Trial `number` of `of` began on a machine."""
+    """Trial `number` of `of` began on a machine; its client asks again after `retry_s` without an answer."""
 
     machine: str
     scenario: str
     number: int
     of: int
+    retry_s: float
 
 
 @dataclass(frozen=True)

@@ -132,11 +132,12 @@ def _cell(session: Session, stored: Run, machine: Machine, scenario: Scenario, h
     numbers = itertools.count(1)
     passes = (False, True) if how.evidence else (False,)
     total = how.trials * len(passes)
+    retry_s = scenario.lookup.client.retry_s
     for evidence in passes:
         with experiment.prepared(shell, scenario, evidence=evidence, stap=how.stap):
             for number in itertools.islice(numbers, how.trials):
                 session.work.check()
-                session.work.emit(TrialStarted(machine.name, scenario.name, number, total))
+                session.work.emit(TrialStarted(machine.name, scenario.name, number, total, retry_s))
                 archive = experiment.trial(shell, scenario)
                 path = session.store.add_trial(stored, machine.name, scenario.name, number, archive)
                 judged = verdict.judge(trial.read(path), scenario)

@@ -48,6 +48,7 @@ start_capture() {
 await_capture() {
 	if ! await_line "listening on" "$gathered/$1.err"; then
 		missing "$1.pcap: tcpdump: $(tail -n 1 "$gathered/$1.err")"
+		rm -f "$gathered/$1.pcap"
 		return
 	fi
 	tries=0

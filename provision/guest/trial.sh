@@ -71,7 +71,7 @@ end_gathering() {
 	clocks after
 	conntrack -S >conntrack-S.after 2>/dev/null || rm -f conntrack-S.after
 	for side in client server; do
-		[ ! -s "$gathered/pcap.header" ] || cat "$gathered/pcap.header" "$gathered/$side.pcap" >"$side.pcap"
+		[ ! -e "$gathered/$side.pcap" ] || cat "$gathered/pcap.header" "$gathered/$side.pcap" >"$side.pcap"
 	done
 	for file in events trace missing; do
 		[ ! -e "$gathered/$file" ] || cat "$gathered/$file" >"$file"

@@ -160,3 +160,49 @@ def test_what_cannot_be_gathered_is_said_and_the_rest_still_tells(running: TestL
     text = running.well("show", done.json["run"], "old/nfqueue/2").out
     assert "not gathered: client.pcap" in text
     assert "not traced" in text
+
+
+# Stands for the world outside of the test network: a resolver and a page at an address that is nobody's (RFC 5737).
+OUTSIDE = """
+ip addr add 192.0.2.53/32 dev lo
+dnsmasq --conf-file=/dev/null --user=root --no-resolv --no-hosts --listen-address=192.0.2.53 --bind-interfaces \\
+  --pid-file=/run/outside.pid --address=/outside.example/192.0.2.53 --address=/outside.example/2001:db8::53
+mkdir -p /run/outside && echo page >/run/outside/index.html
+busybox httpd -p 192.0.2.53:80 -h /run/outside
+"""
+GONE = "kill $(cat /run/outside.pid) $(pgrep -f '[h]ttpd -p 192.0.2.53'); ip addr del 192.0.2.53/32 dev lo"
+
+
+def test_a_real_name_at_a_real_resolver_stalls_on_old_and_leaves_no_way_out_behind(running: TestLab) -> None:
+    """What a user's own resolver shows is the same race; and the lane is closed again afterwards."""
+    aim = ("--target", "www.outside.example", "--nameserver", "192.0.2.53")
+    routes = running.ask("old", "ip route; cat /proc/sys/net/ipv4/ip_forward")
+    running.ask("old", OUTSIDE)
+    try:
+        done = running.well("run", "old", "-s", "nfqueue", "-n", "1", "--evidence", "--json", *aim)
+    finally:
+        running.ask("old", GONE)
+    trial = shown(running, done, "old/nfqueue/2")
+
+    assert [line["qtype"] for line in trial["lifelines"] if line["lost_at"]] == ["AAAA"]
+    assert "10.10.250.2 to 192.0.2.53" in at(trial["lifelines"][0], "on the wire")["detail"]
+    assert running.ask("old", "ip route; cat /proc/sys/net/ipv4/ip_forward") == routes
+    assert running.ask("old", LEFT_BEHIND) == ""
+
+
+def test_a_machine_without_a_way_out_says_so(running: TestLab) -> None:
+    """A replica's network is closed: the scenario is left out, and not taken for a failed lookup."""
+    aim = ("--target", "www.example.com", "--nameserver", "192.0.2.53")
+    done = running.run("run", "old", "-s", "baseline", "-n", "1", *aim)
+
+    assert "no way to 192.0.2.53" in done.err
+    running.ask("old", "ip addr add 192.0.2.53/32 dev lo")
+    try:
+        unanswered = running.run("run", "old", "-s", "baseline", "-n", "1", *aim)
+    finally:
+        running.ask("old", "ip addr del 192.0.2.53/32 dev lo")
+    assert unanswered.status == 1
+    assert "1 of 1 failed" in " ".join(unanswered.out.split())
+    about_the_test_network = running.run("run", "old", "-s", "dnat", "-n", "1", *aim)
+    assert about_the_test_network.status == 2
+    assert "cannot be aimed elsewhere" in about_the_test_network.err
