@@ -135,7 +135,7 @@ def _failure(evidence: Evidence, scenario: Scenario) -> tuple[Outcome, str] | No
         if not any(known):
             return Outcome.FAILED, "no query was queued"
         if verdicts is not None and not verdicts.packets:
-            return Outcome.FAILED, "queries went to the queue, and the verdict program got none"
+            return Outcome.INCONCLUSIVE, "queries went to the queue, and the verdict program has none in its log"
     return None
 
 

@@ -36,7 +36,10 @@ def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
     [
         (["up", "olf"], "new, old, today"),
         (["run", "old", "-s", "nonsense"], "there are: baseline, dnat, nfqueue, "),
-        (["run", "--nonsense"], "--scenario, --trials, --evidence, --trace, --json, --quiet, --help"),
+        (
+            ["run", "--nonsense"],
+            "--scenario, --trials, --evidence, --target, --nameserver, --trace, --json, --quiet, --help",
+        ),
         (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, compare, show, demo, box"),
         (["run", "old", "-n", "0"], "0 is not in the range"),
         (["run", "old", "-n", "x"], "not a valid integer"),
@@ -175,3 +178,22 @@ def test_what_was_asked_for_and_there_is_not_is_named(tmp_path: Path) -> None:
     """By whoever asked."""
     assert "it can be: qemu, vagrant" in lab(tmp_path, "up", "old", "--provider", "docker").stderr
     assert "LAB_PROVIDER is 'docker'" in lab(tmp_path, "up", "old", LAB_PROVIDER="docker").stderr
+
+
+@pytest.mark.parametrize(
+    "aim",
+    [
+        ["--target", "www.example.com"],
+        ["--nameserver", "192.0.2.53"],
+        ["--target", "www.example.com", "--nameserver", "one.one"],
+        ["--target", "a b; rm", "--nameserver", "192.0.2.53"],
+    ],
+)
+def test_a_target_that_cannot_be_asked_for_is_refused_before_any_machine_is_touched(
+    tmp_path: Path, aim: list[str]
+) -> None:
+    """A name and an address go together, and nothing else goes into a guest."""
+    done = lab(tmp_path, "run", "old", *aim)
+
+    assert done.returncode == 2
+    assert "--target takes a host name and --nameserver an IPv4 address" in done.stderr
