@@ -216,7 +216,7 @@ def show(run: str, trial: str | None, *, as_json: bool, quiet: bool) -> None:
     \b
     Examples:
       lab show
-      lab show newest old/nfqueue/2
+      lab show old/nfqueue/2                       of the newest run
       lab show 20261123T160000Z old/nfqueue/2 --json
     """
     carry_out(lambda session: show_command.show(session, run, trial), as_json=as_json, quiet=quiet)

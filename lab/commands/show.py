@@ -53,12 +53,14 @@ def show(session: Session, run_id: str, name: str | None) -> Result[TrialShown] 
 
     Args:
         session: The lab in use.
-        run_id: The run, or "newest".
+        run_id: The run, or "newest"; a trial's name alone means one of that.
         name: The trial, as MACHINE/SCENARIO/NUMBER; all of the run for None.
 
     Raises:
         BadInput: there is no such run or trial.
     """
+    if name is None and "/" in run_id:
+        run_id, name = NEWEST, run_id
     run = _newest(session) if run_id == NEWEST else session.store.get(run_id)
     paths = {
         f"{machine}/{scenario}/{int(path.name)}": (path, scenario)

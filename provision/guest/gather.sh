@@ -8,6 +8,7 @@
 #   events                     conntrack's events
 #   trace                      a link to the kernel's trace, and trace_marker beside it
 #   missing                    what is not gathered here, a line each with the reason
+#   late                       is there when packets reach these files up to a second late
 set -eu
 lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
 action=${1:-}
@@ -40,7 +41,8 @@ start_capture() {
 	name=$1 namespace=$2 interface=$3
 	: >"$gathered/$name.pcap"
 	# -U: each packet is written as it comes. Immediate mode: it comes at once, not when a buffer is full.
-	setsid ip netns exec "$namespace" tcpdump -i "$interface" -n -s 2000 -B 1024 -U --immediate-mode -Z root -w - \
+	# shellcheck disable=SC2086  # no word, or one
+	setsid ip netns exec "$namespace" tcpdump -i "$interface" -n -s 2000 -B 1024 -U $immediate -Z root -w - \
 		port 53 </dev/null >>"$gathered/$name.pcap" 2>"$gathered/$name.err" &
 	echo $! >>"$pids"
 }
@@ -93,6 +95,12 @@ start() {
 	rm -rf "$gathered"
 	mkdir -p "$gathered"
 	: >"$gathered/missing"
+	# tcpdump of CentOS 7.0 does not know it: a trial then waits for the buffer's own time, which is a second.
+	immediate=--immediate-mode
+	if ! tcpdump --help 2>&1 | grep -q -e "$immediate"; then
+		immediate=''
+		: >"$gathered/late"
+	fi
 	start_capture client "$lane" "$interface"
 	if [ "$interface" = lane ]; then
 		start_capture server lab-server "server${lane#lab-lane}"

@@ -69,6 +69,7 @@ begin_gathering() {
 
 end_gathering() {
 	clocks after
+	[ ! -e "$gathered/late" ] || sleep 1.2
 	conntrack -S >conntrack-S.after 2>/dev/null || rm -f conntrack-S.after
 	for side in client server; do
 		[ ! -e "$gathered/$side.pcap" ] || cat "$gathered/pcap.header" "$gathered/$side.pcap" >"$side.pcap"

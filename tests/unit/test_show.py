@@ -50,7 +50,7 @@ def test_a_trial_is_shown_as_a_timeline_that_ends_where_the_query_was_lost(home:
 
 def test_a_trial_without_evidence_says_how_to_get_it(home: Path) -> None:
     """Nothing is guessed of what nobody looked at."""
-    done = lab(home, "show", "newest", "old/nfqueue/1", COLUMNS="130")
+    done = lab(home, "show", "old/nfqueue/1", COLUMNS="130")
 
     assert done.returncode == 0, done.stderr
     assert "not traced" in done.stdout
