@@ -185,13 +185,15 @@ def _of_query(
     queues: bool,
 ) -> Iterator[Lifeline]:
     own = [sighting for sighting in sightings if sighting.dns_id == dns_id]
-    sport, qtype = _first(sighting.sport for sighting in own), _first(sighting.qtype for sighting in own)
+    qtype = _first(sighting.qtype for sighting in own)
+    # An id may come twice, from two sockets.
+    sports = {sighting.sport for sighting in own if sighting.sport is not None}
     over_tcp = any(sighting.detail.startswith("tcp") for sighting in own)
     # A source without ids tells queries apart by port and type: if it can, since not all sources know those.
     nameless = [sighting for sighting in sightings if sighting.dns_id is None]
-    named = [sighting for sighting in nameless if (sighting.sport, sighting.qtype) == (sport, qtype)]
+    named = [sighting for sighting in nameless if sighting.sport in sports and sighting.qtype == qtype]
     placed, unplaced = _placed(starts, own + named)
-    if sport is None or qtype is None:
+    if not sports or qtype is None:
         unplaced |= {(sighting.source, sighting.stage) for sighting in nameless}
     for attempt in range(len(starts)):
         points = []
@@ -201,6 +203,7 @@ def _of_query(
             silent = {source for source, where in unplaced if where is stage}
             awake = watch.over(stage, starts[attempt].time_s) - silent
             points.append(_point(stage, there, awake, passes=passes))
+        sport = _first(sighting.sport for sighting in placed[attempt])
         yield Lifeline(dns_id, qtype, sport, attempt + 1, tuple(points))
 
 

@@ -26,37 +26,29 @@ pids=/run/lab/$lane/gather.pids
 
 missing() { echo "$1" | tee -a "$gathered/missing" >&2; }
 
-# Waits until a file has a line that fits, ten seconds at most.
-await_line() {
-	tries=0
-	until grep -q "$1" "$2"; do
-		tries=$((tries + 1))
-		[ "$tries" -le 200 ] || return 1
-		sleep 0.05
-	done
-}
-
 # Everything is appended, so that a trial may empty the files.
 start_capture() {
-	name=$1 namespace=$2 interface=$3
+	name=$1 namespace=$2 device=$3
 	: >"$gathered/$name.pcap"
 	# -U: each packet is written as it comes. Immediate mode: it comes at once, not when a buffer is full.
 	# shellcheck disable=SC2086  # no word, or one
-	setsid ip netns exec "$namespace" tcpdump -i "$interface" -n -s 2000 -B 1024 -U $immediate -Z root -w - \
+	setsid ip netns exec "$namespace" tcpdump -i "$device" -n -s 2000 -B 1024 -U $immediate -Z root -w - \
 		port 53 </dev/null >>"$gathered/$name.pcap" 2>"$gathered/$name.err" &
+	echo $! >"$gathered/$name.pid"
 	echo $! >>"$pids"
 }
 
+# Waits until tcpdump listens and has written the file header, ten seconds at most.
 await_capture() {
-	if ! await_line "listening on" "$gathered/$1.err"; then
-		missing "$1.pcap: tcpdump: $(tail -n 1 "$gathered/$1.err")"
-		rm -f "$gathered/$1.pcap"
-		return
-	fi
 	tries=0
-	until [ -s "$gathered/$1.pcap" ] || [ "$tries" -gt 100 ]; do
+	until grep -q "listening on" "$gathered/$1.err" && [ -s "$gathered/$1.pcap" ]; do
 		tries=$((tries + 1))
-		sleep 0.02
+		if [ "$tries" -gt 100 ] || ! kill -0 "$(cat "$gathered/$1.pid")" 2>/dev/null; then
+			missing "$1.pcap: tcpdump: $(tail -n 1 "$gathered/$1.err")"
+			rm -f "$gathered/$1.pcap"
+			return
+		fi
+		sleep 0.05
 	done
 	head -c 24 "$gathered/$1.pcap" >"$gathered/pcap.header"
 }
@@ -110,7 +102,7 @@ start() {
 	start_events
 	start_trace
 	await_capture client
-	[ "$interface" != lane ] || await_capture server
+	[ ! -e "$gathered/server.pcap" ] || await_capture server
 }
 
 "$action"

@@ -63,7 +63,7 @@ def test_an_odd_packet_is_queued_or_let_alone_and_never_an_oops(
         assert lines == []
     else:
         assert len(lines) == 1
-        assert lines[0].endswith(queued_as)
+        assert f" {queued_as} at " in lines[0]
         assert "->10.10.10.53:53" in lines[0]
 
 
@@ -93,7 +93,7 @@ def test_the_hook_is_in_every_namespace(queued: TestLab) -> None:
 def test_the_era_can_be_switched_at_run_time(running: TestLab) -> None:
     """One machine can show both eras, and the module counts what it did in each."""
     era, counted = "/sys/module/ctrewind/parameters/era", "/sys/module/ctrewind/parameters/clashes_resolved"
-    trial = f"{INSIDE} /opt/lab/guest/trial.sh {LANE} www.lab.test 20 | tar -xO curl.json"
+    trial = f"{INSIDE} /opt/lab/guest/trial.sh {LANE} curl www.lab.test 20 | tar -xO ./client.json"
     running.ask("old", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=2 hold_ms=100")
     try:
         before = int(running.ask("old", f"cat {counted}"))
@@ -105,9 +105,9 @@ def test_the_era_can_be_switched_at_run_time(running: TestLab) -> None:
     finally:
         running.ask("old", f"echo drop >{era}; {SCENARIO} end {LANE}")
 
-    assert quick["time_namelookup"] < 2.5
+    assert quick["lookup_s"] < 2.5
     assert after == before + 1
-    assert slow["time_namelookup"] > 5
+    assert slow["lookup_s"] > 5
 
 
 def test_an_unknown_era_is_refused_with_its_name(running: TestLab) -> None:
@@ -154,7 +154,9 @@ def test_a_missing_symbol_is_named_and_nothing_stays_loaded(running: TestLab) ->
     try:
         log = running.ask(
             "today",
-            "/opt/lab/guest/network.sh down && rmmod nfnetlink_queue && rmmod nf_conntrack && dmesg --clear; "
+            "/opt/lab/guest/network.sh down && "
+            "modprobe -r $(lsmod | awk '/^(xt_|nft_|nfnetlink_queue|nf_conntrack_netlink)/ { print $1 }') && "
+            "! [ -e /sys/module/nf_conntrack ] || rmmod nf_conntrack; dmesg --clear; "
             f"! insmod {MODULES}/ctrewind.ko era=drop && dmesg && [ ! -e /sys/module/ctrewind ]",
         )
     finally:
