@@ -119,6 +119,9 @@ static void send_both(struct start *start, struct exchange exchanges[BOTH], stru
 	pthread_join(other, NULL);
 	for (i = 0; i < BOTH; i++)
 		take_result(&senders[i], &exchanges[i], lookup);
+	/* The later send() is told, once, that the earlier query was refused. That one waits for nothing. */
+	if (senders[0].error == ECONNREFUSED || senders[1].error == ECONNREFUSED)
+		exchanges[0].state = exchanges[1].state = MISSING;
 }
 
 /* glibc asks for both again where one answer is missing; that one is asked for here alone. */

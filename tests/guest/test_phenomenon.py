@@ -76,7 +76,7 @@ def test_compare_judges_stored_runs_without_any_machine(running: TestLab) -> Non
     assert compared.status == 0, compared.err
     assert compared.json["schema"] == 1
     assert compared.json["cells"] == ran.json["cells"]
-    text = running.well("compare", "old", "new").out
+    text = running.well("compare", "old", "new", "-s", "nfqueue").out
     assert re.search(r"^old: 2 of 2 armed trials stalled about 5 s$", text, re.MULTILINE)
     assert re.search(r"^new: none of 2 armed trials stalled$", text, re.MULTILINE)
 

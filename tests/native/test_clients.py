@@ -198,6 +198,17 @@ def test_where_no_server_listens_nobody_waits(built: Path, client: str) -> None:
 
 
 @pytest.mark.usefixtures("network")
+def test_a_refusal_that_the_other_thread_is_told_makes_nobody_wait(built: Path) -> None:
+    """On a busy machine some refusals come between the two send()s; the program would report a stall that is none."""
+    arguments = (built / "lookup-threads", "--tries", "100", NAME)
+
+    with ThreadPoolExecutor() as pool:
+        told = pool.map(lambda _: printed(ask(Server.IS_NOT_THERE, *arguments)), range(4))
+
+    assert [(said["lookups"], said["stalled"]) for said in told] == [(100, 0)] * 4
+
+
+@pytest.mark.usefixtures("network")
 def test_threads_tries_with_a_new_socket_each_time(built: Path) -> None:
     """On a flow that conntrack knows already there is no race, so tries on one socket would be in vain."""
     told = ask(Server.ANSWERS, built / "lookup-threads", "--tries", "20", NAME)
