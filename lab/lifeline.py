@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -127,15 +127,16 @@ class Lifeline:
         return tuple(said)
 
 
-def of_sightings(sightings: Sequence[Sighting], *, queues: bool) -> tuple[Lifeline, ...]:
+def of_sightings(sightings: Sequence[Sighting], *, queues: bool, cut_off: Collection[str] = ()) -> tuple[Lifeline, ...]:
     """Give the lifelines of a trial's queries, in the order in which they were sent.
 
     Args:
         sightings: What all sources show.
         queues: Whether queries are sent to NFQUEUE at all.
+        cut_off: Sources whose end is missing.
     """
     attempts = _attempts(sightings)
-    watch = _Watch(sightings)
+    watch = _Watch(sighting for sighting in sightings if sighting.source not in cut_off)
     found = [
         lifeline
         for dns_id, starts in attempts.items()

@@ -91,6 +91,17 @@ def of_trial(evidence: Evidence) -> tuple[Sighting, ...]:
     )
 
 
+def cut_off(evidence: Evidence) -> frozenset[str]:
+    """Name the sources whose end is missing: that they do not show something proves nothing."""
+    found = set()
+    if not evidence.resolver.whole:
+        found.add("client.strace")
+    left = [mark.value for mark in evidence.marks if mark.value and mark.value.traced_s is not None]
+    if evidence.traced.value and len(_marks_in(evidence.traced.value)) < len(left):
+        found.add("trace")
+    return frozenset(found)
+
+
 def _monotonic(marks: list[Clocks]) -> Clock:
     """CLOCK_MONOTONIC: by how much the two marks of a trial differ, the clock was set in between."""
     if not marks:
@@ -102,7 +113,7 @@ def _monotonic(marks: list[Clocks]) -> Clock:
 
 def _of_trace(trace: Trace, marks: list[Clocks], monotonic: Clock) -> Clock:
     """The trace's clock: each mark left a line in the trace, too."""
-    lines = [event.time_s for event in trace.events if event.name == MARK]
+    lines = _marks_in(trace)
     traced = [mark for mark in marks if mark.traced_s is not None]
     if monotonic.ahead_s is None or not lines or len(lines) != len(traced):
         return Clock(None)
@@ -110,6 +121,10 @@ def _of_trace(trace: Trace, marks: list[Clocks], monotonic: Clock) -> Clock:
     middle_s = (max(ahead_s) + min(ahead_s)) / 2
     within_s = max(mark.traced_within_s or 0.0 for mark in traced) + max(ahead_s) - middle_s
     return Clock(monotonic.ahead_s + middle_s, monotonic.within_s + within_s)
+
+
+def _marks_in(trace: Trace) -> list[float]:
+    return [event.time_s for event in trace.events if event.name == MARK]
 
 
 def _by_resolver(evidence: Evidence) -> Iterator[Sighting]:

@@ -71,7 +71,9 @@ def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
     without an armed race has another cause, and a quick one says nothing of a kernel whose race was not armed.
     """
     armed_by = arming(evidence)
-    lifelines = lifeline.of_sightings(sightings.of_trial(evidence), queues=scenario.queue is not None)
+    lifelines = lifeline.of_sightings(
+        sightings.of_trial(evidence), queues=scenario.queue is not None, cut_off=sightings.cut_off(evidence)
+    )
     armed = next(iter(armed_by.values())) if len(set(armed_by.values())) == 1 else None
     lookup_s = evidence.timing.value.lookup_s if evidence.timing.value else None
     outcome, reason = (
@@ -90,19 +92,26 @@ def arming(evidence: Evidence) -> dict[str, bool]:
     It was when two packets of one socket carried two different conntracks at the hook, or entered confirm with them:
     when the second passed LOCAL_OUT before the first was confirmed (nf_conntrack_in finds no entry then and makes
     another).
-    Untracked packets have none and cannot clash.
+    Untracked packets have none and cannot clash. A source that has fewer packets than another, or than the resolver
+    sent, was cut off: that it shows no two conntracks says nothing.
     """
     by_hook: _Carried = [(packet.flow.sport, packet.ct) for packet in evidence.queued.value or ()]
     verdicts = evidence.verdicts.value.packets if evidence.verdicts.value else ()
     by_program: _Carried = [
         (packet.flow.sport, packet.ct_id) for packet in verdicts if packet.flow and packet.ct_id is not None
     ]
+    sent = [event for event in evidence.resolver.value or () if event.kind == "sent" and event.protocol == "udp"]
+    most = max(len(by_hook), len(verdicts), len(sent))
     steps = kernel.steps(evidence.traced.value) if evidence.traced.value else ()
     by_kernel: _Carried = [
         (step.sport, step.ct) for step in steps if step.did in {kernel.Did.QUEUED, kernel.Did.CONFIRMED}
     ]
-    sources = (("dmesg", by_hook), ("verdict.jsonl", by_program), ("trace", by_kernel))
-    return {source: _differ(carried) for source, carried in sources if carried}
+    sources = (
+        ("dmesg", by_hook, len(by_hook) >= most),
+        ("verdict.jsonl", by_program, len(verdicts) >= most),
+        ("trace", by_kernel, "trace" not in sightings.cut_off(evidence)),
+    )
+    return {source: _differ(carried) for source, carried, whole in sources if carried and (whole or _differ(carried))}
 
 
 def _differ(carried: _Carried) -> bool:

@@ -76,6 +76,13 @@ def parse(text: str) -> tuple[Call, ...]:
     return tuple(sorted(calls, key=lambda call: call.time_s))
 
 
+def is_whole(text: str) -> bool:
+    """Say whether the program's end is there: its last line is how it exited, or which signal killed it."""
+    last = text.rstrip().rpartition("\n")[2]
+    found = _LINE.fullmatch(last)
+    return found is not None and found["rest"].startswith("+++ ")
+
+
 def _read(pid: int | None, time_s: float, rest: str, begun: dict[int | None, _Begun]) -> Iterator[Call]:
     """Give the calls that a line ends: one, or none when it only begins one."""
     returned_s = None

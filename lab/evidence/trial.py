@@ -34,10 +34,12 @@ class Source(Generic[T]):
     Attributes:
         value: What it says; None when it is missing or unreadable.
         problem: Why it says nothing, in one line; None when it does.
+        whole: Whether it goes on to its end, as far as it has one: what was cut off proves nothing by its silence.
     """
 
     value: T | None
     problem: str | None
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def read(directory: Path) -> Evidence:
         timing=_source(lambda: _timing(directory)),
         queued=_source(lambda: hook.parse(_text(directory / "dmesg"))),
         verdicts=_source(lambda: verdict_log.parse(_text(directory / "verdict.jsonl"))),
-        resolver=_source(lambda: resolver.events(strace.parse(_text(calls)))),
+        resolver=_source(lambda: resolver.events(strace.parse(_text(calls))), lambda: strace.is_whole(_text(calls))),
         traced=_source(lambda: trace.parse(_text(directory / "trace"))),
         wire=_source(lambda: capture.parse((directory / "client.pcap").read_bytes())),
         server_wire=_source(lambda: capture.parse((directory / "server.pcap").read_bytes())),
@@ -122,9 +124,9 @@ def _rises(directory: Path, name: str, parse: Callable[[str], dict[str, int]]) -
     return counters.rises(before, after)
 
 
-def _source(read_it: Callable[[], T]) -> Source[T]:
+def _source(read_it: Callable[[], T], is_whole: Callable[[], bool] = lambda: True) -> Source[T]:
     try:
-        return Source(read_it(), None)
+        return Source(read_it(), None, is_whole())
     except FileNotFoundError as error:
         return Source(None, f"there is no {Path(error.filename).name}")
     except (OSError, UnreadableError) as error:

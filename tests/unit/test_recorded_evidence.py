@@ -156,3 +156,19 @@ def test_an_emptied_source_never_makes_a_verdict_wrong(source: str, tmp_path: Pa
         if (copy / source).exists():
             (copy / source).write_bytes(b"")
             assert judged(copy, said["scenario"]).outcome in {said["outcome"], Outcome.INCONCLUSIVE}, name
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_that_was_cut_off_never_makes_a_verdict_wrong(source: str, tmp_path: Path) -> None:
+    """A machine that died half-way leaves half a file: what is missing at its end is not what did not happen."""
+    for directory, scenario, outcome in DIRECTORIES:
+        copy = tmp_path / directory
+        shutil.copytree(EVIDENCE / directory, copy)
+        raw = (copy / source).read_bytes() if (copy / source).exists() else b""
+        lost = {(line.dns_id, line.attempt) for line in judged_whole(directory, scenario).lifelines if line.lost_at}
+        for part in (0.25, 0.5, 0.75) if raw else ():
+            (copy / source).write_bytes(raw[: int(len(raw) * part)])
+            found = judged(copy, scenario)
+            if found.outcome in {Outcome.HEALTHY, Outcome.STALLED, Outcome.UNARMED}:
+                assert found.outcome == outcome, (directory, part)
+                assert {(line.dns_id, line.attempt) for line in found.lifelines if line.lost_at} <= lost, directory
