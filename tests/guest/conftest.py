@@ -26,6 +26,9 @@ from lab.work import Work
 
 COMMAND_BOUND_S = 900
 
+# A shell starts what runs in its background with Ctrl-C ignored, and whatever that starts inherits it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this directory needs guests, and comes after what is quick."""
