@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import singledispatch
 
+from lab import raw_files
 from lab.catalogue.scenario import Cache, Delay, Firewall, Lookup, Outside, Queue, Resolver, Scenario
-from lab.errors import BrokenEnvironment, LabError
+from lab.errors import LabError
 from lab.provision.facts import REMOTE
+from lab.raw_files import Begun, Ended
 from lab.ssh import Output, Shell
 
-LANE = "lab-lane0"
+SCRIPT = f"{REMOTE}/guest/scenario.sh"
+
+LIMIT = "/run/lab/scenario/limit"
+"""Read by provision/guest/trials.sh before each trial."""
 
 TRIAL_SLACK_S = 30.0
-"""What a trial may take beyond its client's own bound, on a machine under load, before it counts as hung."""
+"""For how long no trial may begin or end, beyond the client's own bound, before the machine counts as hung."""
 
 BEGIN_BOUND_S = 60.0
 """For the verdict program, the hook and the gatherers: some seconds on an idle machine."""
@@ -104,12 +109,15 @@ def _(_step: Lookup, _scenario: Scenario) -> dict[str, str]:
 
 
 @contextmanager
-def prepared(shell: Shell, scenario: Scenario, *, evidence: bool = False, stap: bool = False) -> Iterator[None]:
-    """Prepare the lane for a scenario's trials, and put it back whatever happens.
+def prepared(
+    shell: Shell, scenario: Scenario, lanes: int, *, evidence: bool = False, stap: bool = False
+) -> Iterator[None]:
+    """Prepare lanes for a scenario's trials, and put them back whatever happens.
 
     Args:
         shell: A connection to the machine.
         scenario: The scenario.
+        lanes: How many lanes.
         evidence: Whether evidence is gathered beside its trials.
         stap: Whether systemtap traces each trial.
 
@@ -117,8 +125,7 @@ def prepared(shell: Shell, scenario: Scenario, *, evidence: bool = False, stap: 
         LeftOut: the machine lacks what the scenario is about.
         BrokenEnvironment: the guest could not do it.
     """
-    script = f"{REMOTE}/guest/scenario.sh"
-    begin = [script, "begin", LANE, *settings(scenario, evidence=evidence, stap=stap)]
+    begin = [SCRIPT, "begin", str(lanes), *settings(scenario, evidence=evidence, stap=stap)]
     try:
         begun = shell.run(begin, bound_s=TRACER_BOUND_S if stap else BEGIN_BOUND_S)
         _require(shell, begin, begun)
@@ -126,9 +133,9 @@ def prepared(shell: Shell, scenario: Scenario, *, evidence: bool = False, stap: 
     except BaseException:
         # The error under way matters more than one of tidying up; the next "begin" tidies up first.
         with contextlib.suppress(LabError):
-            shell.run([script, "end", LANE], bound_s=END_BOUND_S, tidying=True)
+            shell.run([SCRIPT, "end"], bound_s=END_BOUND_S, tidying=True)
         raise
-    shell.ask([script, "end", LANE])
+    shell.ask([SCRIPT, "end"])
 
 
 def _require(shell: Shell, begin: list[str], begun: Output) -> None:
@@ -138,17 +145,30 @@ def _require(shell: Shell, begin: list[str], begun: Output) -> None:
         raise shell.failed(begin, begun)
 
 
-def trial(shell: Shell, scenario: Scenario) -> bytes:
-    """Make one trial and give its raw files, as a tar archive.
+def trials(shell: Shell, scenario: Scenario, lanes: int, first: int, count: int) -> Iterator[Begun | Ended]:
+    """Make trials, as many at a time as there are lanes, and give each when it begins and when it has ended.
+
+    Args:
+        shell: A connection to the machine, whose lanes are prepared.
+        scenario: The scenario.
+        lanes: How many lanes.
+        first: The first trial's number; the others follow.
+        count: How many trials.
 
     Raises:
-        BrokenEnvironment: the guest died, hung, or could not make the trial.
+        BrokenEnvironment: the guest died, hung, or could not make a trial.
     """
     lookup = scenario.lookup
     client = [lookup.client.value, scenario.target, str(lookup.bound_s), *lookup.arguments]
-    command = ["ip", "netns", "exec", LANE, f"{REMOTE}/guest/trial.sh", LANE, *client]
-    output = shell.run(command, bound_s=lookup.bound_s + TRIAL_SLACK_S)
-    if output.status != 0:
-        said = output.stderr.strip().splitlines()[-1:] or ["nothing"]
-        raise BrokenEnvironment(f"a trial of {scenario.name} could not be made; the guest said: {said[0]}")
-    return output.stdout
+    command = [f"{REMOTE}/guest/trials.sh", str(lanes), str(first), str(count), *client]
+    with shell.stream(command, silence_s=lookup.bound_s + TRIAL_SLACK_S) as archive:
+        yield from raw_files.read(archive)
+
+
+def limit(shell: Shell, lanes: int) -> None:
+    """Use no more than so many lanes from now on, also in the trials that are being made.
+
+    Raises:
+        BrokenEnvironment: the guest could not be told.
+    """
+    shell.ask(["sh", "-c", f"echo {lanes} >{LIMIT}"])

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
+from lab import lanes
 from lab.catalogue.machine import Definition, Machine
 from lab.errors import BadInput, Cancelled
 from lab.files import locked
@@ -190,7 +191,9 @@ class Session:
         Raises:
             BrokenEnvironment: it is not running, or a step failed.
         """
-        return ensure(self.shell(machine), machine, PROVISION, lanes=1, stap=stap, work=self.work)
+        return ensure(
+            self.shell(machine), machine, PROVISION, lanes=lanes.default(machine.cpus), stap=stap, work=self.work
+        )
 
     def tidy(self) -> None:
         """Remove what machines shared that are gone.

@@ -9,11 +9,13 @@ import logging
 import math
 import shlex
 import socket
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import paramiko
 from fabric import Connection
@@ -23,7 +25,10 @@ from invoke.runners import Promise
 
 from lab.endpoint import Endpoint
 from lab.errors import BrokenEnvironment, Cancelled
-from lab.work import Work
+from lab.work import PAUSE_S, Work
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 T = TypeVar("T")
 
@@ -36,6 +41,9 @@ LOGIN_BOUND_S = 30.0
 
 ANSWER_PAUSE_S = 0.005
 """Between two looks whether a command has ended: little beside the tenth of a second that the shortest one takes."""
+
+PIECE_BYTES = 4096
+"""Of what a program prints: read at once, or kept of its errors."""
 
 ANSWER_BOUND_S = 1.0
 """How long a server that is up may take until it speaks."""
@@ -126,6 +134,44 @@ class Shell:
                 promise.join()
             raise
 
+    @contextmanager
+    def stream(self, argv: Sequence[str], *, silence_s: float) -> Iterator[io.RawIOBase]:
+        """Run a program that must succeed, and give what it prints as it prints it.
+
+        Args:
+            argv: The program and its arguments, quoted for the machine's shell here.
+            silence_s: How long it may print nothing, in seconds.
+
+        Raises:
+            BrokenEnvironment: it failed (the message has its last words), the connection broke, or it was silent for
+                too long.
+            Cancelled: the work was cancelled; the program runs on until it prints again.
+        """
+        what = f"run {PurePosixPath(argv[0]).name}"
+        channel = self._guarded(self._connection.transport.open_session, what)
+        with channel:
+            self._guarded(lambda: channel.exec_command(shlex.join(argv)), what)
+            printed = _Printed(channel, self._work, silence_s)
+            try:
+                yield printed
+                while printed.read(PIECE_BYTES):
+                    pass
+            except (OSError, EOFError, paramiko.SSHException) as error:
+                raise self._broken(what, str(error) or type(error).__name__) from error
+            except BrokenEnvironment:
+                # What it printed makes no sense; when it failed, why it did says more.
+                self._require_well(argv, channel, printed)
+                raise
+            self._require_well(argv, channel, printed)
+
+    def _require_well(self, argv: Sequence[str], channel: paramiko.Channel, printed: _Printed) -> None:
+        ended = channel.status_event.wait(ANSWER_BOUND_S)
+        if not ended or channel.recv_exit_status() < 0:
+            raise self._broken(f"run {PurePosixPath(argv[0]).name}", "the connection was closed")
+        status = channel.recv_exit_status()
+        if status != 0:
+            raise self.failed(argv, Output(status, b"", printed.errors().decode(errors="replace")))
+
     def ask(self, argv: Sequence[str], *, bound_s: float = COMMAND_BOUND_S) -> str:
         """Run a program that must succeed, and give what it prints.
 
@@ -192,6 +238,41 @@ class Shell:
             f"{name}: could not {what} over SSH: {why}",
             hint=f"see whether it still lives: lab status; start it afresh: lab destroy {name} && lab up {name}",
         )
+
+
+class _Printed(io.RawIOBase):
+    """What a program prints, as it comes; what it says on standard error is kept aside."""
+
+    def __init__(self, channel: paramiko.Channel, work: Work, silence_s: float) -> None:
+        self._channel = channel
+        self._work = work
+        self._silence_s = silence_s
+        self._errors = b""
+        channel.settimeout(PAUSE_S)
+
+    def readable(self) -> bool:
+        return True
+
+    def errors(self) -> bytes:
+        """Give the last of what the program said on standard error."""
+        while self._channel.recv_stderr_ready():
+            self._errors = (self._errors + self._channel.recv_stderr(PIECE_BYTES))[-PIECE_BYTES:]
+        return self._errors
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        buffer = memoryview(buffer)
+        deadline = time.monotonic() + self._silence_s
+        while True:
+            self._work.check()
+            self.errors()  # so that it never waits for us to take them
+            try:
+                got = self._channel.recv(len(buffer))
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise OSError(f"nothing came for {self._silence_s:.0f} s") from None
+                continue
+            buffer[: len(got)] = got
+            return len(got)
 
 
 def answers(host: str, port: int) -> bool:

@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-import io
-import re
 import shutil
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,13 +24,8 @@ from lab.files import write_whole
 SCHEMA: Literal[1] = 1
 """Goes up when a stored run changes in a way that an older lab would misread."""
 
-MAX_FILE_BYTES = 16_000_000
-"""A raw file of a trial is some kilobytes; a guest that sends more than this is not believed."""
-
 LEFT_OUT = "left-out"
 """In place of trials: why a machine cannot do a scenario."""
-
-_RAW_NAME = re.compile(r"(?:\./)?([A-Za-z0-9][A-Za-z0-9._-]{0,60})", re.ASCII)
 
 
 class RanOn(Model):
@@ -115,7 +107,7 @@ class RunStore:
         self._write(finished)
         return finished
 
-    def add_trial(self, run: Run, machine: str, scenario: str, number: int, archive: bytes) -> Path:
+    def add_trial(self, run: Run, machine: str, scenario: str, number: int, files: Mapping[str, bytes]) -> Path:
         """Store a trial's raw files and give their directory.
 
         Args:
@@ -123,22 +115,23 @@ class RunStore:
             machine: On which machine it was made.
             scenario: Of which scenario.
             number: Which trial, from 1.
-            archive: The raw files as the guest sent them: a tar archive of plain files.
+            files: Its raw files, by plain names.
 
         Raises:
-            BrokenEnvironment: the archive is damaged, or nothing can be written.
+            BrokenEnvironment: nothing can be written.
         """
         cell = self._directory / run.id / machine / scenario
         try:
             cell.mkdir(parents=True, exist_ok=True)
             unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=cell))
             try:
-                _unpack(archive, unfinished)
+                for name, content in files.items():
+                    (unfinished / name).write_bytes(content)
                 unfinished.chmod(0o755)
                 return unfinished.rename(cell / f"{number:04d}")
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
-        except (OSError, tarfile.TarError) as error:
+        except OSError as error:
             raise BrokenEnvironment(f"trial {number} of {scenario} on {machine} was not stored: {error}") from error
 
     def leave_out(self, run: Run, machine: str, scenario: str, reason: str) -> None:
@@ -206,19 +199,6 @@ class RunStore:
                 continue
             return path
         raise BrokenEnvironment(f"no free name for a run in {self._directory}")
-
-
-def _unpack(archive: bytes, directory: Path) -> None:
-    """Take plain files with plain names only: a guest has no say in where anything lands."""
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
-        for member in tar:
-            name = _RAW_NAME.fullmatch(member.name)
-            if not member.isfile() or name is None:
-                continue
-            if member.size > MAX_FILE_BYTES:
-                raise tarfile.TarError(f"{name[1]} has {member.size} bytes, more than {MAX_FILE_BYTES}")
-            content = tar.extractfile(member)
-            (directory / name[1]).write_bytes(content.read() if content else b"")
 
 
 def _now() -> str:

@@ -43,6 +43,7 @@ class Progress:
         self._console = console
         self._quiet = quiet
         self._doing: dict[str, _Doing] = {}
+        self._trials: dict[tuple[str, str], dict[int, _Doing]] = {}
         self._live: Live | None = None
 
     @contextmanager
@@ -68,9 +69,11 @@ class Progress:
                 colour = {"done": "green", "failed": "red"}.get(outcome, "yellow")
                 self._line(subject, Text.assemble((mark, colour), f" {title}", (f"  {duration_s:.1f} s", "dim")))
             case TrialStarted(machine, scenario, number, of, retry_s):
-                self._doing[machine] = _Doing(f"{scenario}, trial {number} of {of}", retry_s=retry_s)
+                self._trials.setdefault((machine, scenario), {})[number] = _Doing(
+                    f"trial {number} of {of}", retry_s=retry_s
+                )
             case TrialEnded(machine, scenario, number, of, outcome, lookup_s):
-                self._doing.pop(machine, None)
+                self._trials.get((machine, scenario), {}).pop(number, None)
                 colour = {"healthy": "green", "stalled": "yellow", "failed": "red"}.get(outcome, "")
                 told = Text.assemble(f"· {scenario} {number}/{of}: ", (outcome, colour))
                 self._line(machine, told.append(f", lookup {seconds(lookup_s)}"))
@@ -85,6 +88,11 @@ class Progress:
         table = Table.grid(padding=(0, 2))
         for subject, doing in sorted(self._doing.copy().items()):
             table.add_row(Text(subject, style="bold"), doing.text, _elapsed(doing))
+        for (machine, scenario), trials in sorted(self._trials.copy().items()):
+            under_way = list(trials.copy().values())
+            if under_way:
+                text = under_way[0].text if len(under_way) == 1 else f"{len(under_way)} trials side by side"
+                table.add_row(Text(machine, style="bold"), f"{scenario}, {text}", _elapsed(under_way[0]))
         return Group(table)
 
 

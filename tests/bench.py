@@ -27,6 +27,7 @@ from lab.home import MACHINES, PROJECT, PROVISION, SCENARIOS, Home
 from lab.image import build
 from lab.image.recipe import Recipe
 from lab.provider import accelerator
+from lab.raw_files import Ended
 from lab.session import Session
 from lab.ssh import Shell
 from lab.store import RanOn, RunStore
@@ -117,7 +118,7 @@ def loop_of_curls(shell: Shell, count: int) -> float:
     """Give what one bare curl takes in a loop in the guest, in seconds, its own start included."""
     curl = "curl -s -o /dev/null http://www.lab.test/"
     line = f"i=0; while [ $i -lt {count} ]; do {curl}; i=$((i + 1)); done"
-    return timed(lambda: shell.ask(["ip", "netns", "exec", experiment.LANE, "sh", "-c", line])) / count
+    return timed(lambda: shell.ask(["ip", "netns", "exec", "lab-lane0", "sh", "-c", line])) / count
 
 
 def trials(directory: Path) -> dict[str, float]:
@@ -133,13 +134,15 @@ def trials(directory: Path) -> dict[str, float]:
         store = RunStore(directory / "runs")
         ran_on = RanOn(kernel="bench", era=machine.era, replica=machine.replica, title=machine.title)
         run = store.begin({machine.name: ran_on}, [baseline], REPEATS)
-        with experiment.prepared(shell, baseline):
-            for number in range(1, 3 * REPEATS + 1):
-                started = time.monotonic()
-                archive = experiment.trial(shell, baseline)
-                path = store.add_trial(run, machine.name, baseline.name, number, archive)
+        with experiment.prepared(shell, baseline, 1):
+            started = time.monotonic()
+            for made in experiment.trials(shell, baseline, 1, 1, 3 * REPEATS):
+                if not isinstance(made, Ended):
+                    continue
+                path = store.add_trial(run, machine.name, baseline.name, made.number, made.files)
                 evidence = trial.read(path)
                 took_s = time.monotonic() - started
+                started = time.monotonic()
                 timing = evidence.timing.value
                 assert timing is not None, evidence.timing.problem
                 whole.append(took_s)

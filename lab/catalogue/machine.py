@@ -77,8 +77,8 @@ class _Common(Model):
     Attributes:
         name: What people type.
         era: How its kernel behaves at a clash, by itself or rewound.
-        cpus: Virtual processors. One, since several guests under emulation share the host's few cores: two machines
-            come up together in 1.4 times the time of one then, with two processors each in 1.8 times.
+        cpus: Virtual processors. A replica boots with one of them: booting is no quicker with more, and two machines
+            at once are slower.
         memory_mb: Memory.
         ssh_port: Its port on 127.0.0.1; None lets the lab choose a free one.
         boot_bound_s: How long it may take until it can be logged in to, in seconds.
@@ -86,7 +86,7 @@ class _Common(Model):
 
     name: Name
     era: Era
-    cpus: Annotated[int, Field(ge=1, le=64)] = 1
+    cpus: Annotated[int, Field(ge=1, le=64)] = 2
     memory_mb: Annotated[int, Field(ge=256)] = 768
     ssh_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     boot_bound_s: Annotated[float, Field(ge=1, le=3600)] = 300.0

@@ -9,6 +9,7 @@ import click
 from pydantic import ValidationError
 
 from lab import __version__
+from lab import lanes as most_lanes
 from lab.catalogue.scenario import Outside
 from lab.cli.verb import carry_out, common, fail, machines_argument, trace_option, usage_error
 from lab.commands import box as box_command
@@ -28,6 +29,7 @@ from lab.result import Result
 from lab.session import Session
 
 TRIALS = click.IntRange(1, 100_000)
+LANES = click.IntRange(1, most_lanes.MOST)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,6 +42,8 @@ def cli() -> None:
       lab demo                                   the whole story, in a minute
       lab up old new                             two machines: the bug, and its fix
       lab run old new -s baseline -s nfqueue -n 5
+      lab run old -s nfqueue -n 100                a hundred stalls, side by side
+      lab run old -s nfqueue --lanes 1             one after another
       lab compare old new
       lab destroy old new
 
@@ -141,6 +145,7 @@ def ssh(machine: str, command: Sequence[str]) -> None:
 @machines_argument
 @click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario, or its TOML file; repeatable.")
 @click.option("--trials", "-n", type=TRIALS, default=5, show_default=True, help="Trials of each, on each machine.")
+@click.option("--lanes", type=LANES, help="Trials side by side; by default 48 for each processor of the machine.")
 @click.option("--evidence", is_flag=True, help="Make as many trials again and follow every packet in them.")
 @click.option("--target", metavar="NAME", help="Look up a real name, at --nameserver; off by default.")
 @click.option("--nameserver", metavar="ADDRESS", help="The resolver that is asked for --target.")
@@ -151,6 +156,7 @@ def run(  # noqa: PLR0913  its options
     scenarios: Sequence[str],
     trials: int,
     *,
+    lanes: int | None,
     target: str | None,
     nameserver: str | None,
     trace: str | None,
@@ -168,7 +174,7 @@ def run(  # noqa: PLR0913  its options
       lab run old -s nfqueue --target www.example.com --nameserver 192.0.2.53
       lab run old -s nfqueue --trace stap          on CentOS, with systemtap
     """
-    how = How(trials, evidence=evidence, stap=trace is not None, outside=_outside(target, nameserver))
+    how = How(trials, lanes=lanes, evidence=evidence, stap=trace is not None, outside=_outside(target, nameserver))
     carry_out(lambda session: run_command.run(session, machines, scenarios, how), as_json=as_json, quiet=quiet)
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import experiment, review, verdict
+from lab import experiment, lanes, review, verdict
 from lab.catalogue import find
 from lab.catalogue.machine import Machine
 from lab.catalogue.scenario import Outside, Scenario
 from lab.comparison import Comparison
 from lab.errors import BadInput, BrokenEnvironment, LabError
-from lab.evidence import trial
+from lab.evidence import trial as evidence_of
 from lab.home import MACHINES, SCENARIOS
 from lab.parallel import for_each
 from lab.provider.base import State
+from lab.raw_files import Begun, Ended
 from lab.result import AS_ASKED, NOT_AS_EXPECTED, Result
 from lab.session import Session
+from lab.ssh import Shell
 from lab.store import RanOn, Run
 from lab.work import TrialEnded, TrialStarted
 
@@ -29,12 +30,14 @@ class How:
 
     Attributes:
         trials: How many of each scenario on each machine.
+        lanes: How many are made side by side at most; as many as the machine has processors for when None.
         evidence: Make as many again with everything traced; both are reported, since tracing changes timing.
         stap: Trace each trial with systemtap.
         outside: A real name and resolver instead of the test network's.
     """
 
     trials: int
+    lanes: int | None = None
     evidence: bool = False
     stap: bool = False
     outside: Outside | None = None
@@ -128,19 +131,51 @@ def _on(session: Session, stored: Run, machine: Machine, scenarios: Sequence[Sce
 
 def _cell(session: Session, stored: Run, machine: Machine, scenario: Scenario, how: How) -> None:
     """Make a cell's trials: first those without evidence, whose timing nothing disturbs."""
-    shell = session.shell(machine)
-    numbers = itertools.count(1)
-    passes = (False, True) if how.evidence else (False,)
-    total = how.trials * len(passes)
-    retry_s = scenario.lookup.client.retry_s
-    for evidence in passes:
-        with experiment.prepared(shell, scenario, evidence=evidence, stap=how.stap):
-            for number in itertools.islice(numbers, how.trials):
-                session.work.check()
-                session.work.emit(TrialStarted(machine.name, scenario.name, number, total, retry_s))
-                archive = experiment.trial(shell, scenario)
-                path = session.store.add_trial(stored, machine.name, scenario.name, number, archive)
-                judged = verdict.judge(trial.read(path), scenario)
-                session.work.emit(
-                    TrialEnded(machine.name, scenario.name, number, total, judged.outcome, judged.lookup_s)
-                )
+    cell = _Cell(session, stored, machine, scenario, how)
+    cell.make(first=1, evidence=False)
+    if how.evidence:
+        cell.make(first=how.trials + 1, evidence=True)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """The trials of a scenario on a machine."""
+
+    session: Session
+    stored: Run
+    machine: Machine
+    scenario: Scenario
+    how: How
+
+    def make(self, *, first: int, evidence: bool) -> None:
+        """Make as many trials as are wanted, store and judge each."""
+        how, scenario, shell = self.how, self.scenario, self.session.shell(self.machine)
+        wanted = how.lanes or lanes.default(self.machine.cpus)
+        count = min(wanted, how.trials, lanes.most(scenario, traced=evidence or how.stap))
+        lowering = lanes.Lowering(count)
+        with experiment.prepared(shell, scenario, count, evidence=evidence, stap=how.stap):
+            for trial in experiment.trials(shell, scenario, count, first, how.trials):
+                armed = self._take(trial)
+                if scenario.arms and not scenario.may_stay_unarmed and armed is not None:
+                    self._lower(lowering, shell, armed=armed)
+
+    def _take(self, trial: Begun | Ended) -> bool | None:
+        """Store and judge a trial that has ended, and say whether it was armed."""
+        session, machine, scenario = self.session, self.machine.name, self.scenario
+        total = self.how.trials * (2 if self.how.evidence else 1)
+        if isinstance(trial, Begun):
+            retry_s = scenario.lookup.client.retry_s
+            session.work.emit(TrialStarted(machine, scenario.name, trial.number, total, retry_s))
+            return None
+        path = session.store.add_trial(self.stored, machine, scenario.name, trial.number, trial.files)
+        judged = verdict.judge(evidence_of.read(path), scenario)
+        session.work.emit(TrialEnded(machine, scenario.name, trial.number, total, judged.outcome, judged.lookup_s))
+        return judged.armed
+
+    def _lower(self, lowering: lanes.Lowering, shell: Shell, *, armed: bool) -> None:
+        if lowering.after(armed=armed):
+            experiment.limit(shell, lowering.lanes)
+            self.session.work.note(
+                f"{self.scenario.name}: the race was not armed in many trials; from here on {lowering.lanes} at a time",
+                self.machine.name,
+            )

@@ -16,6 +16,8 @@ BOOT_MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "ext4")
 
 KERNEL_ARGUMENTS = (
     "console=ttyS0 quiet loglevel=3 net.ifnames=0 mitigations=off audit=0 "
+    # provision/guest/network.sh wakes the others.
+    "maxcpus=1 "
     # Both cost a quarter of a second under emulation and tell nothing here.
     "cryptomgr.notests tsc=reliable "
     # A guest whose kernel oopses ends at once (with -no-reboot), and its console says why.
@@ -23,7 +25,7 @@ KERNEL_ARGUMENTS = (
 )
 """What each guest kernel is booted with, whoever boots it."""
 
-SOURCES = ("nfqdns", "ctrewind", "verdict", "trace", "clients", "guest", "stap")
+SOURCES = ("nfqdns", "ctrewind", "verdict", "trace", "clients", "lanes", "guest", "stap")
 """The directories of `provision/` that go to every machine, whatever its provider."""
 
 _SOURCE_SUFFIXES = (".c", ".h", ".sh", ".stp", ".bt")

@@ -1,16 +1,16 @@
 #!/bin/sh
 # Builds what the guest needs from the sources beside this script: user.out, and the modules for each kernel named.
 # Usage: [MODULES="nfqdns ctrewind"] build.sh [KERNEL-RELEASE...]    (default: both modules, the running kernel)
-# Leaves build/user.out, build/clocks, build/lookup-* (the clients), and build/KERNEL-RELEASE/MODULE.ko.
+# Leaves build/user.out, build/clocks, build/lanes, build/lookup-* (the clients), and build/KERNEL-RELEASE/MODULE.ko.
 set -eu
 lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
 [ $# -gt 0 ] || set -- "$(uname -r)"
 
-for programs in verdict trace clients; do
+for programs in verdict trace clients lanes; do
 	make -s -C "$lab/$programs"
 done
 mkdir -p "$lab/build"
-cp "$lab/verdict/user.out" "$lab/trace/clocks" "$lab"/clients/lookup-* "$lab/build/"
+cp "$lab/verdict/user.out" "$lab/trace/clocks" "$lab/lanes/lanes" "$lab"/clients/lookup-* "$lab/build/"
 
 for release in "$@"; do
 	headers=/lib/modules/$release/build

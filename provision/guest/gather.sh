@@ -1,9 +1,12 @@
 #!/bin/sh
-# Gathers evidence beside the trials of a lane: packets on the wire, conntrack's events, the kernel's own trace.
+# Gathers evidence beside the trials of a lane: packets on the wire, conntrack's events, the kernel's own trace. One lane
+# only: the kernel's trace and the server's log are the machine's, and two lanes' trials could not be told apart there.
 # Usage: gather.sh start LANE INTERFACE    every gatherer is at work when this returns; one that cannot be is said on
 #                                          stderr. INTERFACE is that of the lane which queries leave by: lane, or out
+#        gather.sh begin LANE              a trial begins; run in the lane, in the directory of its raw files
+#        gather.sh end LANE                it has ended: what was gathered is put there
 #        gather.sh stop LANE
-# What is gathered lies in /run/lab/LANE/gathered/; a trial empties the files and takes what has come in since:
+# What is gathered lies in /run/lab/LANE/gathered/; each trial empties the files and takes what has come in since:
 #   client.pcap server.pcap    DNS packets on either end of the lane, without the file header, which is in pcap.header
 #   events                     conntrack's events
 #   trace                      a link to the kernel's trace, and trace_marker beside it
@@ -15,13 +18,14 @@ action=${1:-}
 lane=${2:-}
 interface=${3:-lane}
 case "$action:$lane" in
-start:lab-lane* | stop:lab-lane*) ;;
+start:lab-lane* | begin:lab-lane* | end:lab-lane* | stop:lab-lane*) ;;
 *)
-	echo "usage: gather.sh start LANE INTERFACE | stop LANE" >&2
+	echo "usage: gather.sh start LANE INTERFACE | begin LANE | end LANE | stop LANE" >&2
 	exit 2
 	;;
 esac
 gathered=/run/lab/$lane/gathered
+stap=/run/lab/scenario/stap
 pids=/run/lab/$lane/gather.pids
 
 missing() { echo "$1" | tee -a "$gathered/missing" >&2; }
@@ -103,6 +107,43 @@ start() {
 	start_trace
 	await_capture client
 	[ ! -e "$gathered/server.pcap" ] || await_capture server
+}
+
+clocks() {
+	marker=$gathered/trace_marker
+	[ -e "$marker" ] || marker=''
+	"$lab/build/clocks" ${marker:+"$marker"} >"clocks.$1"
+}
+
+# Whoever writes these files appends, so they may be emptied meanwhile.
+begin() {
+	rm -f ./*
+	[ ! -e "$stap.pid" ] || : >"$stap.out"
+	[ -e "$gathered" ] || return 0
+	conntrack -S >conntrack-S.before 2>/dev/null || rm -f conntrack-S.before
+	for file in client.pcap server.pcap events trace; do
+		[ ! -e "$gathered/$file" ] || : >"$gathered/$file"
+	done
+	: >/run/lab/dnsmasq.log
+	clocks before
+}
+
+end() {
+	if [ -e "$stap.pid" ]; then
+		sleep 0.5 # systemtap hands over what it has five times a second
+		cat "$stap.out" >stap.out
+	fi
+	[ -e "$gathered" ] || return 0
+	clocks after
+	[ ! -e "$gathered/late" ] || sleep 1.2
+	conntrack -S >conntrack-S.after 2>/dev/null || rm -f conntrack-S.after
+	for side in client server; do
+		[ ! -e "$gathered/$side.pcap" ] || cat "$gathered/pcap.header" "$gathered/$side.pcap" >"$side.pcap"
+	done
+	for file in events trace missing; do
+		[ ! -e "$gathered/$file" ] || cat "$gathered/$file" >"$file"
+	done
+	cat /run/lab/dnsmasq.log >dnsmasq.log
 }
 
 "$action"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The test network: one server namespace (DNS and HTTP), one client namespace a lane. No packet leaves the machine.
-# Usage: network.sh up LANES    lanes lab-lane0 .. lab-lane(LANES-1); does nothing when they are there
+# Usage: network.sh up LANES    lanes lab-lane0 .. lab-lane(LANES-1); those that are there already stay
 #        network.sh down        removes every namespace and process of the lab
 #
 #   lab-laneN  10.10.(10+N).89 --veth-- lab-server  10.10.10.53: dnsmasq (A and AAAA of *.lab.test), HTTP on port 80
@@ -14,7 +14,6 @@ servers=10.10.10.48/28
 run=/run/lab
 
 have() { [ -e "/run/netns/$1" ] || [ -e "/var/run/netns/$1" ]; }
-client() { echo "10.10.$((10 + $1)).89"; }
 
 # conntrack must be at work in every namespace: by parameter where the kernel has it (5.1 on), else it is by default.
 load_conntrack() {
@@ -23,6 +22,13 @@ load_conntrack() {
 	modprobe nfnetlink_queue
 	# With it the kernel tells the verdict program each packet's conntrack.
 	modprobe nf_conntrack_netlink
+}
+
+# A replica boots with one, which is quicker.
+wake_processors() {
+	for switch in /sys/devices/system/cpu/cpu*/online; do
+		[ ! -e "$switch" ] || echo 1 >"$switch"
+	done
 }
 
 # What runs the arguments after the first in a namespace; CentOS 7.0's ip does not know "ip -n".
@@ -69,51 +75,56 @@ serve_pages() {
 	done
 }
 
-# One ip process for the links of all lanes and one for each lane's own side: a process a step is slow under emulation.
+# A process takes some 40 ms under emulation, so there is one for each step, not one for each lane.
 add_lanes() {
-	lane=0
-	while [ "$lane" -lt "$1" ]; do
-		if ! have "lab-lane$lane"; then
-			ip netns add "lab-lane$lane"
-			inside lab-server ip -batch - <<-EOF
-				link add server$lane type veth peer name lane netns lab-lane$lane
-				link set server$lane up
-				route add $(client "$lane") dev server$lane
-			EOF
-			inside "lab-lane$lane" ip -batch - <<-EOF
-				link set lo up
-				link set lane up
-				addr add $(client "$lane") peer $server dev lane
-				route add $servers dev lane
-			EOF
-		fi
+	# shellcheck disable=SC2046  # a word each
+	mkdir -p $(from_to "$1" "$2" "$run/lab-lane") $(from_to "$1" "$2" /etc/netns/lab-lane)
+	from_to "$1" "$2" "netns add lab-lane" | ip -batch -
+	lane=$1
+	while [ "$lane" -lt "$2" ]; do
+		echo "link add server$lane type veth peer name lane netns lab-lane$lane"
+		echo "link set server$lane up"
+		echo "route add 10.10.$((10 + lane)).89 dev server$lane"
+		lane=$((lane + 1))
+	done | inside lab-server ip -batch -
+	"$lab/build/lanes" up --first "$1" --lanes "$2" "$servers"
+}
+
+# Prints a line for each lane: the text given, with the lane's number behind it.
+from_to() {
+	lane=$1
+	while [ "$lane" -lt "$2" ]; do
+		echo "$3$lane"
 		lane=$((lane + 1))
 	done
 }
 
 down() {
-	for path in /run/netns/lab-*; do
-		[ -e "$path" ] || continue
-		name=${path##*/}
-		for pid in $(ip netns pids "$name"); do
-			kill "$pid" 2>/dev/null || true
-		done
-		ip netns del "$name"
-	done
 	"$lab/guest/trace.sh" stop
+	"$lab/build/lanes" clear lab-
+	for path in /run/netns/lab-*; do
+		[ ! -e "$path" ] || echo "netns del ${path##*/}"
+	done | ip -batch -
 	# Whatever may be mounted below is not ours to empty.
 	rm -rf --one-file-system "$run"
 }
 
 case "${1:-}" in
 up)
+	wanted=${2:?network.sh up: how many lanes?}
+	wake_processors
 	load_conntrack
 	[ -e "$run/lanes" ] || down
 	mkdir -p "$run"
 	have lab-server || start_server
-	add_lanes "${2:?network.sh up: how many lanes?}"
-	# Last: a network that was cut off half-way is set up again.
-	echo "$2" >"$run/lanes"
+	there=0
+	[ ! -e "$run/lanes" ] || read -r there <"$run/lanes"
+	if [ "$there" -lt "$wanted" ]; then
+		# Last comes what says that they are there: a network that was cut off half-way is set up again.
+		rm -f "$run/lanes"
+		add_lanes "$there" "$wanted"
+		echo "$wanted" >"$run/lanes"
+	fi
 	;;
 down)
 	down

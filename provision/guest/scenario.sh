@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prepares a lane for the trials of one scenario, and puts it back.
-# Usage: scenario.sh begin LANE [SETTING=VALUE...]
-#        scenario.sh end LANE
+# Prepares lanes for the trials of one scenario, and puts them back.
+# Usage: scenario.sh begin LANES [SETTING=VALUE...]    lanes lab-lane0 .. lab-lane(LANES-1)
+#        scenario.sh end
 # Settings:
 #   nameserver=ADDRESS     whom the resolver asks; the test network's server by default
 #   resolver="OPTIONS"     the "options" of resolv.conf(5); none by default
@@ -21,27 +21,23 @@
 # Exit status 4: this machine lacks what the scenario is about, and stderr says what.
 set -eu
 lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
-action=${1:-}
-lane=${2:-}
-case "$action:$lane" in
-begin:lab-lane* | end:lab-lane*) shift 2 ;;
-*)
-	echo "usage: scenario.sh begin|end LANE [SETTING=VALUE...]" >&2
-	exit 2
-	;;
-esac
-state=/run/lab/$lane
-pidfile=$state/verdict.pid
-log=$state/verdict.jsonl
+run=/run/lab
+# What is remembered from "begin" to "end": lanes (how many), and an empty file for each thing that has to be put back.
+# Its raw/ has those raw files that are the same for all trials.
+state=$run/scenario
 tracer=$state/stap
 queue_number=0
-# By which interface the lane's packets leave, and which lane it is.
-interface=lane
-number=${lane#lab-lane}
-gateway=10.10.250.$((number * 4 + 1))
 server=10.10.10.53
+# By which interface a lane's packets leave.
+interface=lane
 
-in_lane() { ip netns exec "$lane" "$@"; }
+each_lane() { "$lab/build/lanes" each --lanes "$lanes" "$@"; }
+
+# The same, with what is on standard input as that of each.
+each_lane_reads() {
+	cat >"$state/input"
+	each_lane --input "$state/input" "$@"
+}
 
 # Waits until the command given succeeds, ten seconds at most.
 await() {
@@ -75,26 +71,7 @@ need_glibc() {
 	exit 4
 }
 
-# The kernel lists a queue that a program listens to; copy mode 2 says that it also asked for the packets.
-# shellcheck disable=SC2016  # awk's own variables
-queue_is_ready() {
-	in_lane awk -v queue="$queue_number" \
-		'$1 == queue && $4 == 2 { found = 1 } END { exit !found }' /proc/net/netfilter/nfnetlink_queue
-}
-
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
-
-start_verdict_program() {
-	# Not by the function: the shell that runs it would stay, and keep open what whoever called us reads.
-	ip netns exec "$lane" setsid "$lab/build/user.out" --queue "$queue_number" --hold-packets "$1" --hold-ms "$2" \
-		--log "$log" </dev/null >/dev/null 2>"$state/verdict.err" &
-	echo $! >"$pidfile"
-	if ! await queue_is_ready; then
-		echo "the verdict program does not listen to queue $queue_number of $lane: $(cat "$state/verdict.err")" >&2
-		exit 1
-	fi
-	cp "$log" "$state/verdict.start"
-}
 
 # A rule takes what leaves by the lane's interface; the module takes every DNS packet, a loopback's too.
 start_queueing() {
@@ -103,13 +80,13 @@ start_queueing() {
 	iptables)
 		need iptables
 		[ "$2" = mangle ] && chain=POSTROUTING || chain=OUTPUT
-		in_lane iptables -t "$2" -A "$chain" -o "$interface" -p udp --dport 53 -j NFQUEUE --queue-num "$queue_number" \
+		each_lane iptables -t "$2" -A "$chain" -o "$interface" -p udp --dport 53 -j NFQUEUE --queue-num "$queue_number" \
 			${3:+--queue-bypass}
 		;;
 	nftables)
 		need nft
 		[ "$2" = mangle ] && hook=postrouting || hook=output
-		in_lane nft -f - <<-EOF
+		each_lane_reads nft -f - <<-EOF
 			table ip lab {
 				chain queries {
 					type filter hook $hook priority $2;
@@ -123,10 +100,10 @@ start_queueing() {
 
 # Rules, and modules that rules have loaded: with NAT in the kernel even a plain clash ends otherwise.
 remove_rules() {
-	! command -v nft >/dev/null || in_lane nft flush ruleset
-	for table in $(in_lane cat /proc/net/ip_tables_names 2>/dev/null); do
-		in_lane iptables -t "$table" -F
-	done
+	! command -v nft >/dev/null || each_lane nft flush ruleset
+	# shellcheck disable=SC2016  # the lane's own tables
+	[ ! -e /proc/net/ip_tables_names ] ||
+		each_lane sh -c 'while read -r table; do iptables -t "$table" -F; done </proc/net/ip_tables_names'
 	unload_nat
 }
 
@@ -137,7 +114,8 @@ unload_nat() {
 	done
 }
 
-# Through the machine's own namespace, which hides the lane's address behind its own: the lane itself has no NAT.
+# Through the machine's own namespace, which hides the lane's address behind its own: the lane itself has no NAT. One
+# lane only: nobody's resolver is to be asked by many at once.
 open_way_out() {
 	if [ -z "$(ip route get "$1" 2>/dev/null)" ]; then
 		echo "this machine has no way to $1: a replica's network is closed" >&2
@@ -145,38 +123,38 @@ open_way_out() {
 	fi
 	cat /proc/sys/net/ipv4/ip_forward >"$state/outside"
 	ip -batch - <<-EOF
-		link add out$number type veth peer name out netns $lane
-		addr add $gateway/30 dev out$number
-		link set out$number up
+		link add out0 type veth peer name out netns lab-lane0
+		addr add 10.10.250.1/30 dev out0
+		link set out0 up
 	EOF
-	in_lane ip -batch - <<-EOF
-		addr add 10.10.250.$((number * 4 + 2))/30 dev out
+	ip netns exec lab-lane0 ip -batch - <<-EOF
+		addr add 10.10.250.2/30 dev out
 		link set out up
-		route add default via $gateway
+		route add default via 10.10.250.1
 	EOF
 	echo 1 >/proc/sys/net/ipv4/ip_forward
 	# A table of nftables can be removed whole; CentOS 7.0 has none.
 	if command -v nft >/dev/null; then
 		nft -f - <<-EOF
-			table ip lab_out$number {
+			table ip lab_out {
 				chain hide {
 					type nat hook postrouting priority 100;
-					ip saddr $gateway/30 oifname != "out$number" masquerade
+					ip saddr 10.10.250.1/30 oifname != "out0" masquerade
 				}
 			}
 		EOF
 	else
-		iptables -t nat -A POSTROUTING -s "$gateway/30" ! -o "out$number" -j MASQUERADE
+		iptables -t nat -A POSTROUTING -s "10.10.250.1/30" ! -o "out0" -j MASQUERADE
 	fi
 }
 
 close_way_out() {
 	[ -e "$state/outside" ] || return 0
-	ip link del "out$number" 2>/dev/null || true
+	ip link del "out0" 2>/dev/null || true
 	if command -v nft >/dev/null; then
-		nft delete table ip "lab_out$number" 2>/dev/null || true
+		nft delete table ip "lab_out" 2>/dev/null || true
 	else
-		iptables -t nat -D POSTROUTING -s "$gateway/30" ! -o "out$number" -j MASQUERADE 2>/dev/null || true
+		iptables -t nat -D POSTROUTING -s "10.10.250.1/30" ! -o "out0" -j MASQUERADE 2>/dev/null || true
 	fi
 	unload_nat
 	cat "$state/outside" >/proc/sys/net/ipv4/ip_forward
@@ -184,18 +162,41 @@ close_way_out() {
 }
 
 start_cache() {
-	in_lane dnsmasq --conf-file=/dev/null --user=root --no-resolv --no-hosts --server="$server" \
-		--listen-address=127.0.0.1 --bind-interfaces --pid-file="$state/cache.pid"
+	each_lane dnsmasq --conf-file=/dev/null --user=root --no-resolv --no-hosts --server="$server" \
+		--listen-address=127.0.0.1 --bind-interfaces --pid-file=
 }
 
 # A band of its own for packets with a question for AAAA (type 28: RFC 3596, 2.1).
 delay_aaaa() {
 	need tc
-	in_lane tc -batch - <<-EOF
+	each_lane_reads tc -batch - <<-EOF
 		qdisc add dev $interface root handle 1: prio bands 4
 		qdisc add dev $interface parent 1:4 handle 40: netem delay ${1}ms
 		filter add dev $interface parent 1: protocol ip u32 match ip protocol 17 0xff match u8 0 0xff at $2 match u8 28 0xff at $(($2 + 1)) flowid 1:4
 	EOF
+}
+
+# What trials leave beside their own files.
+write_common() {
+	mkdir -p "$state/raw"
+	echo "nameserver $1" >"$state/raw/resolv.conf"
+	[ -z "$2" ] || echo "options $2" >>"$state/raw/resolv.conf"
+	lane=0
+	while [ "$lane" -lt "$lanes" ]; do
+		while IFS= read -r line; do
+			printf '%s\n' "$line"
+		done <"$state/raw/resolv.conf" >"/etc/netns/lab-lane$lane/resolv.conf"
+		: >"$run/lab-lane$lane/verdict.jsonl"
+		lane=$((lane + 1))
+	done
+}
+
+loaded_modules() {
+	while read -r name _; do
+		case $name in
+		nf* | xt_* | ip*table* | *conntrack* | *_nat* | ctrewind) echo "$name" ;;
+		esac
+	done </proc/modules
 }
 
 start_tracer() {
@@ -216,29 +217,26 @@ start_tracer() {
 	exit 1
 }
 
-# Stops by a signal the program whose number is in a file.
-stop_program() {
-	[ -e "$2" ] || return 0
-	pid=$(cat "$2")
-	kill -s "$1" "$pid" 2>/dev/null || true
+stop_tracer() {
+	[ -e "$tracer.pid" ] || return 0
+	read -r pid <"$tracer.pid"
+	kill -s INT "$pid" 2>/dev/null || true
 	await is_gone "$pid" || kill -9 "$pid"
-	rm -f "$2"
 }
 
 end() {
-	[ ! -e "$state/gathered" ] || "$lab/guest/gather.sh" stop "$lane"
-	stop_program INT "$tracer.pid"
-	stop_program TERM "$pidfile"
-	# A trial that nobody waits for any more, and a cache.
-	for pid in $(ip netns pids "$lane"); do
-		kill "$pid" 2>/dev/null || true
-	done
-	[ ! -e "$state/delays" ] || in_lane tc qdisc del dev lane root 2>/dev/null || true
+	[ -e "$state/lanes" ] || return 0
+	read -r lanes <"$state/lanes"
+	[ ! -e "$state/gathers" ] || "$lab/guest/gather.sh" stop lab-lane0
+	stop_tracer
+	# Verdict programs, caches, and trials that nobody waits for any more.
+	"$lab/build/lanes" clear lab-lane
+	[ ! -e "$state/delays" ] || each_lane tc qdisc del dev lane root 2>/dev/null || true
 	# Last, so that no packet is ever sent to a queue without a listener while a trial runs.
 	[ ! -e /sys/module/nfqdns ] || rmmod nfqdns
 	[ ! -e "$state/rules" ] || remove_rules
 	close_way_out
-	rm -rf "$state/gathered" "$state/delays" "$state/rules"
+	rm -rf "$state" "$run/lab-lane0/gathered"
 }
 
 begin() {
@@ -273,33 +271,50 @@ begin() {
 	need_client "$client"
 	[ -z "$glibc" ] || need_glibc "$glibc"
 	end
-	mkdir -p "$state/raw" "/etc/netns/$lane"
-	: >"$log"
-	: >"$state/verdict.start"
+	mkdir -p "$state"
+	echo "$lanes" >"$state/lanes"
+	: >"$run/dnsmasq.log"
 	[ -z "$cache" ] || nameserver=127.0.0.1
 	if [ -n "$outside" ]; then
 		nameserver=$outside interface=out
 		open_way_out "$outside"
 	fi
-	echo "nameserver $nameserver" >"/etc/netns/$lane/resolv.conf"
-	[ -z "$resolver" ] || echo "options $resolver" >>"/etc/netns/$lane/resolv.conf"
+	write_common "$nameserver" "$resolver"
 	[ -z "$cache" ] || start_cache
 	# Before the hook is loaded, which the gatherers ask for something.
-	[ -z "$evidence" ] || "$lab/guest/gather.sh" start "$lane" $interface
+	[ "$evidence$trace" = none ] || : >"$state/gathers"
+	[ -z "$evidence" ] || "$lab/guest/gather.sh" start lab-lane0 $interface
 	[ "$trace" = none ] || start_tracer
-	[ "$queue$firewall" = none ] || : >"$state/rules"
+	case $queue:$firewall in
+	none: | nfqdns:) ;;
+	*) : >"$state/rules" ;;
+	esac
 	if [ -n "$delay_ms" ]; then
 		: >"$state/delays"
 		delay_aaaa "$delay_ms" "$delay_at"
 	fi
 	if [ -n "$firewall" ]; then
 		need iptables-restore
-		printf '%s\n' "$firewall" | in_lane iptables-restore
+		printf '%s\n' "$firewall" | each_lane_reads iptables-restore
 	fi
 	if [ "$queue" != none ]; then
-		[ "$listener" = no ] || start_verdict_program "$hold_packets" "$hold_ms"
+		[ "$listener" = no ] || "$lab/build/lanes" serve --lanes "$lanes" --queue "$queue_number" \
+			"$lab/build/user.out" --queue "$queue_number" --hold-packets "$hold_packets" --hold-ms "$hold_ms" \
+			--log "$run/{lane}/verdict.jsonl"
 		start_queueing "$queue" "$table" "$bypass"
 	fi
+	loaded_modules >"$state/raw/modules"
 }
 
-"$action" "$@"
+case "${1:-}:${2:-}" in
+begin:[1-9]*)
+	lanes=$2
+	shift 2
+	begin "$@"
+	;;
+end:) end ;;
+*)
+	echo "usage: scenario.sh begin LANES [SETTING=VALUE...] | end" >&2
+	exit 2
+	;;
+esac

@@ -24,7 +24,7 @@ def finished_trials(lab: TestLab) -> list[Path]:
 
 def start_stalling_run(lab: TestLab) -> subprocess.Popen[str]:
     """Start a run of long trials on old and wait until one is stored."""
-    process = lab.start("run", "old", "-s", "nfqueue", "-n", "50", "--json")
+    process = lab.start("run", "old", "-s", "nfqueue", "-n", "500", "--json")
     wait_for(lambda: finished_trials(lab))
     return process
 
@@ -74,7 +74,7 @@ def test_a_guest_that_hangs_does_not_hang_the_lab(old: TestLab) -> None:
 def test_a_connection_that_is_cut_ends_the_run_and_not_the_machine(old: TestLab) -> None:
     """The next run works: what the cut one left in the guest is put back first."""
     process = start_stalling_run(old)
-    old.ask("old", "kill $(ps -o ppid= -C trial.sh)")  # sshd's process for this connection
+    old.ask("old", "kill $(ps -o ppid= -C lanes)")  # sshd's process for this connection
     done = finish(process)
     assert done.status == 3
     assert "Traceback" not in done.err

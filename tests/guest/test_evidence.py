@@ -16,7 +16,7 @@ MACHINES = ("old", "new", "today")
 
 # What gathering or a scenario might leave: processes, events of the kernel's trace, mounts, rules, delays, NAT.
 LEFT_BEHIND = r"""
-pgrep -a 'tcpdump|conntrack|strace|user.out' || true
+ps -e -o stat= -o args= | grep -v '^Z' | grep -E '(tcpdump|conntrack -E|strace|user[.]out) ' | grep -v grep || true
 mount | grep /run/lab/ || true
 ip netns exec lab-lane0 nft list ruleset
 ip netns exec lab-lane0 tc qdisc show dev lane | grep -v noqueue || true

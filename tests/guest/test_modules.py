@@ -32,9 +32,9 @@ def packets(running: TestLab) -> TestLab:
 @pytest.fixture
 def queued(packets: TestLab) -> Iterator[TestLab]:
     """Queue the lane's DNS packets and accept them at once."""
-    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns && dmesg --clear")
+    packets.ask("today", f"{SCENARIO} begin 1 queue=nfqdns && dmesg --clear")
     yield packets
-    packets.ask("today", f"{SCENARIO} end {LANE}")
+    packets.ask("today", f"{SCENARIO} end")
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_the_hook_is_in_every_namespace(queued: TestLab) -> None:
 def test_the_era_can_be_switched_at_run_time(running: TestLab) -> None:
     """One machine can show both eras, and the module counts what it did in each."""
     era, counted = "/sys/module/ctrewind/parameters/era", "/sys/module/ctrewind/parameters/clashes_resolved"
-    trial = f"{INSIDE} /opt/lab/guest/trial.sh {LANE} curl www.lab.test 20 | tar -xO ./client.json"
-    running.ask("old", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=2 hold_ms=100")
+    trial = "/opt/lab/guest/trials.sh 1 1 1 curl www.lab.test 20 | tar -xO 0001/client.json"
+    running.ask("old", f"{SCENARIO} begin 1 queue=nfqdns hold_packets=2 hold_ms=100")
     try:
         before = int(running.ask("old", f"cat {counted}"))
         running.ask("old", f"echo resolve >{era}")
@@ -103,7 +103,7 @@ def test_the_era_can_be_switched_at_run_time(running: TestLab) -> None:
         running.ask("old", f"echo drop >{era}")
         slow = json.loads(running.ask("old", trial))
     finally:
-        running.ask("old", f"echo drop >{era}; {SCENARIO} end {LANE}")
+        running.ask("old", f"echo drop >{era}; {SCENARIO} end")
 
     assert quick["lookup_s"] < 2.5
     assert after == before + 1
@@ -172,13 +172,13 @@ def records(lab: TestLab) -> list[dict[str, object]]:
 
 def test_packets_are_held_until_enough_wait_or_the_time_is_over(packets: TestLab) -> None:
     """That is what arms the race; and a packet that stays alone is let go all the same."""
-    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=2 hold_ms=2000")
+    packets.ask("today", f"{SCENARIO} begin 1 queue=nfqdns hold_packets=2 hold_ms=2000")
     try:
         send = f"{INSIDE} /tmp/packets options 10.10.10.53"
         packets.ask("today", f"{send}; {send}; {send}; while [ $({LOGGED}) -lt 3 ]; do sleep 0.1; done")
         held = [(float(str(r["queued_s"])), float(str(r["released_s"]))) for r in records(packets) if "type" in r]
     finally:
-        packets.ask("today", f"{SCENARIO} end {LANE}")
+        packets.ask("today", f"{SCENARIO} end")
 
     (first_in, first_out), (second_in, second_out), (third_in, third_out) = held
     assert second_in <= first_out <= second_out  # the first left when the second had come
@@ -188,12 +188,12 @@ def test_packets_are_held_until_enough_wait_or_the_time_is_over(packets: TestLab
 
 def test_sigterm_lets_go_of_everything_that_waits(packets: TestLab) -> None:
     """A product that is updated must not lose the packets it holds."""
-    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=100 hold_ms=60000")
+    packets.ask("today", f"{SCENARIO} begin 1 queue=nfqdns hold_packets=100 hold_ms=60000")
     send = f"{INSIDE} /tmp/packets options 10.10.10.53"
     waiting = f"{INSIDE} awk '{{print $3}}' /proc/net/netfilter/nfnetlink_queue"
     assert packets.ask("today", f"{send}; {send}; {waiting}").strip() == "2"
 
-    packets.ask("today", f"{SCENARIO} end {LANE}")
+    packets.ask("today", f"{SCENARIO} end")
 
     log = records(packets)
     assert [r["event"] for r in log] == ["start", "packet", "packet", "end"]
@@ -212,37 +212,37 @@ def test_a_queue_that_is_taken_is_said_so(queued: TestLab) -> None:
 
 def test_a_flood_is_survived(packets: TestLab) -> None:
     """When the kernel drops messages for want of room (ENOBUFS), verdicts go on for those that come."""
-    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns hold_packets=1024 hold_ms=2000")
+    packets.ask("today", f"{SCENARIO} begin 1 queue=nfqdns hold_packets=1024 hold_ms=2000")
     try:
-        program = f"$(cat /run/lab/{LANE}/verdict.pid)"
+        program = "$(pgrep -x user.out)"
         # Stopped, it reads nothing, so that its socket and its queue fill up.
         flood = "for i in $(seq 12); do for j in $(seq 40); do "
         flood += f"{INSIDE} /tmp/packets options 10.10.10.53 & done; wait; done"
         packets.ask("today", f"kill -STOP {program}; {flood}; kill -CONT {program}")
         packets.ask("today", f"while [ $({LOGGED}) -lt 480 ]; do sleep 0.2; done; kill -0 {program}")
     finally:
-        packets.ask("today", f"{SCENARIO} end {LANE}")
+        packets.ask("today", f"{SCENARIO} end")
     assert records(packets)[-1]["packets"] == 480
 
 
 def test_sigterm_is_heard_in_a_flood(packets: TestLab) -> None:
     """However many packets there are, the program can be ended."""
-    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns")
+    packets.ask("today", f"{SCENARIO} begin 1 queue=nfqdns")
     send = f"{INSIDE} sh -c 'while :; do /tmp/packets options 10.10.10.53; done'"
     try:
         packets.ask(
             "today",
-            f"program=$(cat /run/lab/{LANE}/verdict.pid); {send} >/dev/null 2>&1 & {send} >/dev/null 2>&1 & "
+            f"program=$(pgrep -x user.out); {send} >/dev/null 2>&1 & {send} >/dev/null 2>&1 & "
             f"while [ $({LOGGED}) -lt 50 ]; do sleep 0.1; done; kill $program; "
             "for i in $(seq 200); do kill -0 $program 2>/dev/null || exit 0; sleep 0.1; done; exit 1",
         )
     finally:
-        packets.ask("today", f"{SCENARIO} end {LANE}")
+        packets.ask("today", f"{SCENARIO} end")
 
 
 def test_a_full_disk_does_not_stop_verdicts(packets: TestLab) -> None:
     """Evidence is lost then, which is said once; packets are not."""
-    packets.ask("today", f"{SCENARIO} begin {LANE} queue=nfqdns; {SCENARIO} end {LANE}")
+    packets.ask("today", f"{SCENARIO} begin 1 queue=nfqdns; {SCENARIO} end")
     answer = packets.ask(
         "today",
         f"{INSIDE} /opt/lab/build/user.out --log /dev/full 2>/tmp/err & program=$!; "

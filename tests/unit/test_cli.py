@@ -38,7 +38,7 @@ def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
         (["run", "old", "-s", "nonsense"], "there are: baseline, dnat, nfqueue, "),
         (
             ["run", "--nonsense"],
-            "--scenario, --trials, --evidence, --target, --nameserver, --trace, --json, --quiet, --help",
+            "--scenario, --trials, --lanes, --evidence, --target, --nameserver, --trace, --json, --quiet, --help",
         ),
         (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, compare, show, demo, box"),
         (["run", "old", "-n", "0"], "0 is not in the range"),

@@ -38,12 +38,12 @@ def test_a_change_of_what_goes_in_is_another_image(provision: Path, changed: str
 def test_a_change_of_a_guest_script_is_sent_and_builds_nothing_anew(provision: Path) -> None:
     """Scripts reach a machine over SSH; a new image for each would cost a minute."""
     image, sources = Recipe(provision).digest, digest_of(provision, source_files(provision))
-    with (provision / "guest" / "trial.sh").open("a") as file:
+    with (provision / "guest" / "trials.sh").open("a") as file:
         file.write("# another line\n")
 
     assert Recipe(provision).digest == image
     assert digest_of(provision, source_files(provision)) != sources
-    assert not any(path.name == "trial.sh" for path in built_files(provision))
+    assert not any(path.name == "trials.sh" for path in built_files(provision))
 
 
 def test_what_a_build_left_beside_the_sources_does_not_count(provision: Path) -> None:

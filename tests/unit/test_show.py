@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -25,12 +23,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     machine = RanOn(kernel="6.1.0", era=Era.DROP, replica=True, title="a replica")
     run = store.begin({"old": machine}, find.scenarios(SCENARIOS, ["nfqueue"]), 1)
     for number, names in ((1, ("client.json", "client.status", "dmesg", "verdict.jsonl")), (2, None)):
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            for path in (RECORDED / "old-nfqueue").iterdir():
-                if names is None or path.name in names:
-                    tar.add(path, path.name)
-        store.add_trial(run, "old", "nfqueue", number, archive.getvalue())
+        paths = [path for path in (RECORDED / "old-nfqueue").iterdir() if names is None or path.name in names]
+        store.add_trial(run, "old", "nfqueue", number, {path.name: path.read_bytes() for path in paths})
     store.finish(run)
     return home
 
