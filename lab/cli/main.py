@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from lab import __version__
 from lab import lanes as most_lanes
 from lab.catalogue.scenario import Outside
+from lab.cli.hold import Hold
 from lab.cli.verb import carry_out, common, fail, machines_argument, trace_option, usage_error
 from lab.commands import box as box_command
 from lab.commands import compare as compare_command
@@ -21,10 +23,14 @@ from lab.commands import plan as plan_command
 from lab.commands import run as run_command
 from lab.commands import show as show_command
 from lab.commands import ssh as ssh_command
+from lab.commands import sweep as sweep_command
 from lab.commands.machines import Statuses
 from lab.commands.plan import Plan
 from lab.commands.run import How
+from lab.commands.sweep import Swept
+from lab.files import write_whole
 from lab.preference import gather
+from lab.report import plot
 from lab.result import Result
 from lab.session import Session
 
@@ -42,8 +48,8 @@ def cli() -> None:
       lab demo                                   the whole story, in a minute
       lab up old new                             two machines: the bug, and its fix
       lab run old new -s baseline -s nfqueue -n 5
-      lab run old -s nfqueue -n 100                a hundred stalls, side by side
-      lab run old -s nfqueue --lanes 1             one after another
+      lab run old -s nfqueue -n 100              a hundred stalls, side by side
+      lab sweep old new --hold 0..20ms           how often the race is armed
       lab compare old new
       lab destroy old new
 
@@ -169,6 +175,8 @@ def run(  # noqa: PLR0913  its options
     \b
     Examples:
       lab run old new -s baseline -s nfqueue -n 5
+      lab run old -s nfqueue -n 100                a hundred stalls, side by side
+      lab run old -s nfqueue --lanes 1             one after another
       lab run old new today --evidence             every scenario, and where each packet went
       lab run old -s ./my-scenario.toml --json
       lab run old -s nfqueue --target www.example.com --nameserver 192.0.2.53
@@ -176,6 +184,51 @@ def run(  # noqa: PLR0913  its options
     """
     how = How(trials, lanes=lanes, evidence=evidence, stap=trace is not None, outside=_outside(target, nameserver))
     carry_out(lambda session: run_command.run(session, machines, scenarios, how), as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@machines_argument
+@click.option("--hold", type=Hold(), default="0..20ms", show_default=True, help="FIRST..LASTms, or ms by commas.")
+@click.option(
+    "--trials", "-n", type=TRIALS, default=50, show_default=True, help="Trials at each hold, on each machine."
+)
+@click.option("--lanes", type=LANES, help="Trials side by side; by default 48 for each processor of the machine.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where the plot goes, as SVG.")
+@click.option("--run", "run_id", metavar="RUN", help="Look at this stored sweep again; needs no machine.")
+@common
+def sweep(  # noqa: PLR0913  its options
+    machines: Sequence[str],
+    hold: Sequence[float],
+    trials: int,
+    *,
+    lanes: int | None,
+    output: Path | None,
+    run_id: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Turn the dial: how many trials are armed, and how many stall, against how long the verdict is held.
+
+    The first query is held for a time, whether or not the second has come. With many lanes the machine is busier, and
+    more are armed at a short hold than with one: the shares are of this machine at this load.
+
+    \b
+    Examples:
+      lab sweep old new                            0 to 20 ms, at eleven holds
+      lab sweep old --hold 0,1,2,5ms -n 200 -o dial.svg
+      lab sweep old --lanes 1 -n 10                one trial at a time
+      lab sweep --run 20261123T160000Z --json
+    """
+
+    def swept(session: Session) -> Result[Swept]:
+        if run_id:
+            result = sweep_command.again(session, run_id, output)
+        else:
+            result = sweep_command.sweep(session, machines, hold, How(trials, lanes=lanes), output)
+        write_whole(result.data.plot, plot.svg(result.data.points, result.data.machines))
+        return result
+
+    carry_out(swept, as_json=as_json, quiet=quiet)
 
 
 def _outside(target: str | None, nameserver: str | None) -> Outside | None:

@@ -72,8 +72,15 @@ def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence
         BrokenEnvironment: a machine is not running, or went away; every trial made until then is kept.
         Cancelled: likewise.
     """
-    definitions = find.machines(MACHINES, machine_names)
     scenarios = [_aimed(scenario, how) for scenario in find.scenarios(SCENARIOS, scenario_names)]
+    return run_scenarios(session, machine_names, scenarios, how)
+
+
+def run_scenarios(
+    session: Session, machine_names: Sequence[str], scenarios: Sequence[Scenario], how: How
+) -> Result[RunDone]:
+    """Do as `run`, with scenarios that need not be in any file."""
+    definitions = find.machines(MACHINES, machine_names)
     machines = session.as_they_are(definitions)
     if not machine_names:
         machines = [machine for machine in machines if session.provider(machine).state(machine) is State.RUNNING]

@@ -12,6 +12,7 @@ from lab.commands.machines import Statuses
 from lab.commands.plan import Plan
 from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
+from lab.commands.sweep import Swept
 from lab.comparison import UNJUDGED, Cell, Comparison
 from lab.errors import LabError
 from lab.evidence.trial import Source
@@ -41,6 +42,25 @@ def _(data: LabError) -> dict[str, object]:
 @fields.register
 def _(data: Statuses) -> dict[str, object]:
     return {"machines": {machine.name: {**vars(machine)} for machine in data.machines}}
+
+
+@fields.register
+def _(data: Swept) -> dict[str, object]:
+    return {
+        "run": data.run,
+        "path": str(data.path),
+        "plot": str(data.plot),
+        "machines": {name: machine.model_dump() for name, machine in data.machines.items()},
+        "points": [
+            {
+                "machine": point.machine,
+                "hold_s": point.hold_s,
+                "armed": vars(point.armed),
+                "stalled": vars(point.stalled),
+            }
+            for point in data.points
+        ],
+    }
 
 
 @fields.register

@@ -15,6 +15,7 @@ from lab.commands.machines import MachineStatus, Statuses
 from lab.commands.plan import MachinePlan, Plan
 from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
+from lab.commands.sweep import Swept
 from lab.comparison import Cell, Comparison, Difference, sentence
 from lab.report.figures import interval, peak, seconds
 from lab.report.timeline import timeline
@@ -96,6 +97,26 @@ def _style(verdict: str) -> str:
 @render.register
 def _(data: RunDone) -> RenderableType:
     return Group(render(data.comparison), Text(f"run {data.run.id}, raw files in {data.path}", style="dim"))
+
+
+@render.register
+def _(data: Swept) -> RenderableType:
+    table = _table()
+    table.add_column("machine, verdicts held for", overflow="fold")
+    for name in ("trials", "armed", "95 %", "stalled", "95 %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    previous = None
+    for point in data.points:
+        if point.machine != previous:
+            table.add_row(Text(_called(point.machine, replica=data.machines[point.machine].replica), style="bold"))
+        shares = [
+            cell for share in (point.armed, point.stalled) for cell in (str(share.count), interval(share.interval))
+        ]
+        table.add_row(f"  {point.hold_s * 1000:.0f} ms", str(point.armed.of), *shares)
+        previous = point.machine
+    machines = [_machine(name, machine) for name, machine in data.machines.items()]
+    where = Text(f"run {data.run}, raw files in {data.path}\nplot: {data.plot}", style="dim")
+    return Group("", table, "", *machines, where)
 
 
 @render.register

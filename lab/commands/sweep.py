@@ -1,0 +1,77 @@
+"""`lab sweep`: the share of trials armed and stalled, against how long the verdict is held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import dial, review
+from lab.catalogue import find
+from lab.catalogue.scenario import Scenario
+from lab.commands.run import How, RunDone, run_scenarios
+from lab.dial import Point
+from lab.home import SCENARIOS
+from lab.result import Result
+from lab.session import Session
+from lab.store import RanOn
+
+BASE = "nfqueue"
+"""What the dial is turned on."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A sweep and what it showed.
+
+    Attributes:
+        run: The stored run's name.
+        path: Where its raw files are.
+        machines: The machines as they were, by name.
+        points: What was measured.
+        plot: Where the plot is to be; the layer above draws it.
+    """
+
+    run: str
+    path: Path
+    machines: dict[str, RanOn]
+    points: tuple[Point, ...]
+    plot: Path
+
+
+def sweep(
+    session: Session, machine_names: Sequence[str], holds_s: Sequence[float], how: How, plot: Path | None
+) -> Result[Swept]:
+    """Make trials at each setting of the dial, on each machine.
+
+    Args:
+        session: The lab in use.
+        machine_names: Running machines; all that run for none.
+        holds_s: How long verdicts are held, in seconds.
+        how: How trials are made.
+        plot: Where the plot goes; into the run's directory for None.
+
+    Raises:
+        BadInput: there is no such machine.
+        BrokenEnvironment: a machine is not running, or went away; every trial made until then is kept.
+        Cancelled: likewise.
+    """
+    (base,) = find.scenarios(SCENARIOS, [BASE])
+    scenarios: list[Scenario] = [dial.scenario(base, hold_s) for hold_s in holds_s]
+    done = run_scenarios(session, machine_names, scenarios, how)
+    return Result(_swept(done.data, plot), done.exit_status)
+
+
+def again(session: Session, run_id: str, plot: Path | None) -> Result[Swept]:
+    """Judge a stored sweep once more; needs no machine.
+
+    Raises:
+        BadInput: there is no such run.
+    """
+    run = session.store.get(run_id)
+    return Result(_swept(RunDone(run, session.store.path(run), review.of_run(session.store, run)), plot))
+
+
+def _swept(done: RunDone, plot: Path | None) -> Swept:
+    comparison = done.comparison
+    return Swept(done.run.id, done.path, comparison.machines, dial.points(comparison), plot or done.path / "sweep.svg")
