@@ -35,9 +35,10 @@ def svg(points: Iterable[Point], machines: Mapping[str, RanOn]) -> str:
         for place, (machine, ran_on) in enumerate(machines.items()):
             own = [point for point in known if point.machine == machine]
             name = f"{machine} (replica)" if ran_on.replica else machine
-            for what, line, shares in (
-                ("armed", "--", [point.armed for point in own]),
-                ("stalled", "-", [point.stalled for point in own]),
+            # Where all that are armed stall, the ring of the one stands around the mark of the other.
+            for what, line, size, shares in (
+                ("armed", "--", 10, [point.armed for point in own]),
+                ("stalled", "-", 4, [point.stalled for point in own]),
             ):
                 told = [(point.hold_s * 1000, share) for point, share in zip(own, shares, strict=True) if share.of]
                 axes.errorbar(
@@ -45,6 +46,8 @@ def svg(points: Iterable[Point], machines: Mapping[str, RanOn]) -> str:
                     [_percent(share) for _, share in told],
                     yerr=[[_below(share) for _, share in told], [_above(share) for _, share in told]],
                     linestyle=line,
+                    markersize=size,
+                    markerfacecolor="none" if what == "armed" else None,
                     capsize=3,
                     label=f"{name}: {what}",
                     color=COLOURS[place % len(COLOURS)],

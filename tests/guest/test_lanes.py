@@ -1,0 +1,78 @@
+"""Trials side by side: none takes anything from another, and none is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.evidence import trial
+from tests.guest.conftest import TestLab
+
+
+def sources(path: Path) -> set[str]:
+    """Give the addresses that a trial's queries came from, by the hook and by the verdict program."""
+    evidence = trial.read(path)
+    hooked = {str(packet.flow.src) for packet in evidence.queued.value or ()}
+    packets = evidence.verdicts.value.packets if evidence.verdicts.value else ()
+    held = {str(packet.flow.src) for packet in packets if packet.flow}
+    return hooked | held
+
+
+def test_trials_side_by_side_share_no_socket_counter_queue_or_line_of_a_log(running: TestLab) -> None:
+    """A packet of another trial's would arm or stall this one on paper."""
+    done = running.run("run", "old", "-s", "nfqueue", "-n", "40", "--json")
+    assert done.status == 0, done.err
+    trials = sorted((Path(done.json["path"]) / "old" / "nfqueue").iterdir())
+
+    assert [path.name for path in trials] == [f"{number:04d}" for number in range(1, 41)]
+    lanes = set()
+    for path in trials:
+        evidence = trial.read(path)
+        (lane,) = sources(path)
+        lanes.add(lane)
+        assert evidence.verdicts.value is not None
+        assert evidence.counted.value is not None
+        # Both queries, and both once more after five seconds; one of the first two failed to be inserted.
+        assert len(evidence.queued.value or ()) == len(evidence.verdicts.value.packets) == 4, path.name
+        assert evidence.counted.value["insert_failed"] == 1, path.name
+    assert len(lanes) == 40
+
+
+def test_more_trials_than_lanes_are_made_all_the_same(running: TestLab) -> None:
+    """A lane is used again as soon as its trial has ended; that of the one before leaves nothing in it."""
+    done = running.run("run", "new", "-s", "nfqueue", "-n", "25", "--lanes", "4", "--json")
+    assert done.status == 0, done.err
+    trials = list((Path(done.json["path"]) / "new" / "nfqueue").iterdir())
+
+    assert len(trials) == 25
+    assert all(len(trial.read(path).queued.value or ()) == 2 for path in trials)
+    assert 1 < len({source for path in trials for source in sources(path)}) <= 4
+
+
+def test_one_lane_makes_one_trial_after_another(running: TestLab) -> None:
+    """Who wants to look at a single one with tools of his own needs the rest of the machine to be still."""
+    done = running.run("run", "new", "-s", "nfqueue", "-n", "3", "--lanes", "1", "--json")
+    assert done.status == 0, done.err
+    trials = list((Path(done.json["path"]) / "new" / "nfqueue").iterdir())
+
+    assert {source for path in trials for source in sources(path)} == {"10.10.10.89"}
+
+
+def test_rules_of_one_scenario_are_gone_from_every_lane_before_the_next(running: TestLab) -> None:
+    """A rule left in a lane would send the next scenario's queries to a queue as well."""
+    scenarios = ("nfqueue-iptables", "nfqueue-nftables", "baseline")
+    done = running.run("run", "old", *(part for name in scenarios for part in ("-s", name)), "-n", "8", "--json")
+
+    assert done.status == 0, done.err
+    baseline = Path(done.json["path"]) / "old" / "baseline"
+    assert all((path / "verdict.jsonl").read_text() == "" for path in baseline.iterdir())
+
+
+def test_a_longer_hold_arms_the_race_more_often(running: TestLab, tmp_path: Path) -> None:
+    """The dial turns: at 50 ms the second query always comes while the first waits."""
+    done = running.run("sweep", "old", "new", "--hold", "50ms", "-n", "6", "-o", str(tmp_path / "dial.svg"), "--json")
+    assert done.status == 0, done.err
+    points = {point["machine"]: point for point in done.json["points"]}
+
+    assert [points[name]["armed"]["count"] for name in ("old", "new")] == [6, 6]
+    assert [points[name]["stalled"]["count"] for name in ("old", "new")] == [6, 0]
+    assert "old (replica): armed" in (tmp_path / "dial.svg").read_text()
