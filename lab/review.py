@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lab import comparison, verdict
 from lab.catalogue.scenario import Scenario
@@ -87,5 +88,8 @@ def _wanted(named: Sequence[str], known: Sequence[str], who_has: str) -> list[st
 
 def _cell(store: RunStore, run: Run, machine: str, name: str) -> Cell:
     scenario = run.scenarios[name]
-    verdicts = [verdict.judge(trial.read(path), scenario) for path in store.trials(run, machine, name)]
+    # Without the lifelines, which no table needs: of a thousand trials they would fill the memory.
+    verdicts = [
+        replace(verdict.judge(trial.read(path), scenario), lifelines=()) for path in store.trials(run, machine, name)
+    ]
     return comparison.cell(machine, run.machines[machine], scenario, verdicts)
