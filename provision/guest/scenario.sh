@@ -236,7 +236,7 @@ end() {
 	[ ! -e /sys/module/nfqdns ] || rmmod nfqdns
 	[ ! -e "$state/rules" ] || remove_rules
 	close_way_out
-	rm -rf "$state" "$run/lab-lane0/gathered"
+	rm -rf "$state" "$run/lab-lane0/gathered" "$run/lab-lane0/raw"
 }
 
 begin() {
