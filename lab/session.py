@@ -210,7 +210,9 @@ class Session:
         except BrokenEnvironment as error:
             self.forget(machine)
             embedded.discard(machine)
-            self.work.note(f"it boots: its saved state could not be resumed: {error.message}", machine.name)
+            self.work.note(
+                f"it boots, on a new disk: its saved state could not be resumed: {error.message}", machine.name
+            )
             return None
 
     def _save(self, machine: Machine) -> None:

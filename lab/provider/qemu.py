@@ -138,9 +138,11 @@ class Qemu:
         snapshot.save(machine, self._home.machine(machine.name), made_of, self._work)
 
     def discard(self, machine: Machine) -> None:
-        """Switch the machine off and remove its saved state."""
+        """Switch off a machine that could not be resumed; its saved state goes, and the disk it was to go on with."""
         self.switch_off(machine)
-        SavedState(self._home.machine(machine.name)).remove()
+        directory = self._home.machine(machine.name)
+        SavedState(directory).remove()
+        (directory / DISK).unlink(missing_ok=True)
 
     def halt(self, machine: Machine) -> None:
         """Shut the guest down; switch it off when it does not answer."""

@@ -42,7 +42,7 @@ class Monitor:
             self._lines = self._socket.makefile("rb")
             self._read()  # QEMU speaks first: its version
             self.ask("qmp_capabilities")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, BrokenEnvironment) as error:
             self._socket.close()
             raise BrokenEnvironment(f"QEMU's monitor does not answer: {error}") from error
 
