@@ -202,8 +202,8 @@ class Session:
             return None
         try:
             with self.work.step("resuming from its saved state", machine.name):
-                embedded.resume(machine)
-                wake(self.shell(machine))
+                behind_s = embedded.resume(machine)
+                wake(self.shell(machine), behind_s)
                 return self.provisioned(machine)
         except PortTaken:
             raise
@@ -221,7 +221,7 @@ class Session:
             return
         try:
             with self.work.step("saving its state", machine.name):
-                embedded.save(machine, named(PROVISION, lanes=_LANES))
+                embedded.save(machine, named(PROVISION, lanes=_LANES), self.shell(machine))
         except (BrokenEnvironment, OSError) as error:
             self.work.note(f"it will boot the next time: its state could not be saved: {error}", machine.name)
 

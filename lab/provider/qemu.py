@@ -17,7 +17,7 @@ from lab.home import PROVISION, Home
 from lab.image import build as image_build
 from lab.image import initramfs
 from lab.image.recipe import Recipe
-from lab.provider import accelerator, ingredients, qemu_process, snapshot
+from lab.provider import accelerator, clock, ingredients, qemu_process, snapshot
 from lab.provider.base import HOST, State
 from lab.provider.qemu_process import CONSOLE, DISK, INITRAMFS, LOG, Started, text_of
 from lab.provider.saved import Ingredients, SavedState
@@ -110,8 +110,11 @@ class Qemu:
             self._work.note(f"it boots: its saved state was made with other {', '.join(differs)}", machine.name)
         return not differs
 
-    def resume(self, machine: Machine) -> Endpoint:
-        """Start a machine that is off from its saved state, on that state's disk; it then runs, and its clock is late.
+    def resume(self, machine: Machine) -> float:
+        """Start a machine that is off from its saved state, on that state's disk; its clock stood still.
+
+        Returns:
+            How far its clock is behind the host's, in seconds.
 
         Raises:
             BrokenEnvironment: the state is damaged, or QEMU refuses it.
@@ -119,15 +122,15 @@ class Qemu:
         """
         directory = self._home.machine(machine.name)
         _, argv = self._start_of(machine)
-        started = snapshot.resume(machine, argv, directory, self._work)
-        return self._endpoint(machine, started.port)
+        return snapshot.resume(machine, argv, directory, self._work)
 
-    def save(self, machine: Machine, provisioning: str) -> None:
+    def save(self, machine: Machine, provisioning: str, shell: Shell) -> None:
         """Save the state of a running machine, in place of the one before; it runs on.
 
         Args:
             machine: The machine.
             provisioning: Names what was done to it.
+            shell: A connection to it.
 
         Raises:
             BrokenEnvironment: it could not be saved; what was saved before is still there.
@@ -135,7 +138,8 @@ class Qemu:
         """
         image, argv = self._start_of(machine)
         made_of = self._ingredients(machine, image, argv, provisioning)
-        snapshot.save(machine, self._home.machine(machine.name), made_of, self._work)
+        directory = self._home.machine(machine.name)
+        snapshot.save(machine, directory, made_of, clock.behind_s(shell, directory / CONSOLE), self._work)
 
     def discard(self, machine: Machine) -> None:
         """Switch off a machine that could not be resumed; its saved state goes, and the disk it was to go on with."""

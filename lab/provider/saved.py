@@ -19,7 +19,9 @@ FORMAT = "1"
 Ingredients = Mapping[str, str]
 """What went into a state: what people call each thing, and what names this one of it."""
 
-MEMORY, DISK, _MANIFEST = "memory", "disk.qcow2", "manifest.json"
+MEMORY, DISK, CLOCK, _MANIFEST = "memory", "disk.qcow2", "clock", "manifest.json"
+
+_FILES = (MEMORY, DISK, CLOCK)
 
 _BLOCK = 1 << 20
 
@@ -45,6 +47,18 @@ class SavedState:
         """The machine's own disk at that moment; to be copied, never written."""
         return self._path / DISK
 
+    @property
+    def clock_s(self) -> float:
+        """What the guest's clock said at that moment, in seconds since 1970.
+
+        Raises:
+            BrokenEnvironment: the file does not tell.
+        """
+        try:
+            return float((self._path / CLOCK).read_text())
+        except (OSError, ValueError) as error:
+            raise BrokenEnvironment("it does not tell what time it was") from error
+
     def exists(self) -> bool:
         """Tell whether there is one, for whatever it was made of."""
         return self._path.exists()
@@ -61,12 +75,12 @@ class SavedState:
             BrokenEnvironment: they are not.
         """
         sums = self._manifest().get("sums")
-        if sums != {name: _sum(self._path / name) for name in (MEMORY, DISK)}:
+        if sums != {name: _sum(self._path / name) for name in _FILES}:
             raise BrokenEnvironment("its files are damaged")
 
     @contextmanager
     def written(self, made_of: Ingredients) -> Iterator[Path]:
-        """Give a directory to put `MEMORY` and `DISK` into; at the end it becomes the state, after an error nothing.
+        """Give a directory for `MEMORY`, `DISK` and `CLOCK`; at the end it becomes the state, after an error nothing.
 
         Args:
             made_of: What goes into the state.
@@ -75,11 +89,11 @@ class SavedState:
         self._remove(self._scratch)
         self._scratch.mkdir(mode=0o700)
         try:
-            for name in (MEMORY, DISK):
+            for name in _FILES:
                 (self._scratch / name).touch(mode=0o600)
             yield self._scratch
             # Instead of waiting until the disk has them: what a power cut leaves is found out by its sums.
-            sums = {name: _sum(self._scratch / name) for name in (MEMORY, DISK)}
+            sums = {name: _sum(self._scratch / name) for name in _FILES}
             manifest = {"made_of": dict(made_of), "sums": sums}
             write_whole(self._scratch / _MANIFEST, json.dumps(manifest, indent=1), mode=0o600)
             self._remove(self._path)

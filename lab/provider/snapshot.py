@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,18 +13,13 @@ from lab.catalogue.machine import Machine
 from lab.errors import BrokenEnvironment
 from lab.files import require_space
 from lab.provider import qemu_process
-from lab.provider.base import HOST
 from lab.provider.qemu_process import DISK, LOG, Started
 from lab.provider.qmp import Monitor
-from lab.provider.saved import MEMORY, Ingredients, SavedState
-from lab.ssh import answers
+from lab.provider.saved import CLOCK, MEMORY, Ingredients, SavedState
 from lab.work import Work
 
 BOUND_S = 60.0
 """For writing or reading the memory: a tenth of a second for what a guest uses of it, unless the disk is slow."""
-
-ANSWER_BOUND_S = 20.0
-"""For sshd of a guest that goes on; a tenth of a second on an idle machine."""
 
 PAUSE_S = 0.005
 
@@ -31,13 +27,14 @@ _UNLIMITED = 1 << 40
 """Bytes a second: QEMU's own default is meant for a network that others use too."""
 
 
-def save(machine: Machine, directory: Path, made_of: Ingredients, work: Work) -> None:
+def save(machine: Machine, directory: Path, made_of: Ingredients, behind_s: float, work: Work) -> None:
     """Save the state of a running machine, in place of the one before; it stands still meanwhile and then runs on.
 
     Args:
         machine: The machine.
         directory: Its directory.
         made_of: What went into the state.
+        behind_s: How far the guest's clock is behind the host's, in seconds.
         work: Whose cancellation ends it.
 
     Raises:
@@ -50,6 +47,7 @@ def save(machine: Machine, directory: Path, made_of: Ingredients, work: Work) ->
     with saved.written(made_of) as scratch:
         with Monitor(directory) as monitor:
             monitor.ask("stop")
+            (scratch / CLOCK).write_text(str(time.time() - behind_s))
             try:
                 _write_memory(monitor, scratch.name, work)
                 # QEMU has let go of the disk by now, with all that it kept back of it, until it goes on.
@@ -60,8 +58,8 @@ def save(machine: Machine, directory: Path, made_of: Ingredients, work: Work) ->
         work.check()
 
 
-def resume(machine: Machine, argv: Sequence[str], directory: Path, work: Work) -> Started:
-    """Start a machine's QEMU from its saved state, on a copy of the saved disk, and wait until its sshd answers.
+def resume(machine: Machine, argv: Sequence[str], directory: Path, work: Work) -> float:
+    """Start a machine's QEMU from its saved state, on a copy of the saved disk; it then runs.
 
     Args:
         machine: The machine; it must be off.
@@ -69,9 +67,12 @@ def resume(machine: Machine, argv: Sequence[str], directory: Path, work: Work) -
         directory: Its directory.
         work: Whose cancellation ends it.
 
+    Returns:
+        How far the guest's clock is behind the host's, in seconds.
+
     Raises:
         PortTaken: the machine insists on a port, and it is taken.
-        BrokenEnvironment: the state is damaged, QEMU refuses it, or sshd does not answer.
+        BrokenEnvironment: the state is damaged, or QEMU refuses it.
         Cancelled: the work was cancelled. No process is left in any of these cases.
     """
     saved = SavedState(directory)
@@ -79,23 +80,25 @@ def resume(machine: Machine, argv: Sequence[str], directory: Path, work: Work) -
     unfinished = directory / "disk.unfinished"
     shutil.copyfile(saved.disk, unfinished)
     unfinished.replace(directory / DISK)
-    memory = saved.memory.relative_to(directory)
+    memory, clock_s = saved.memory.relative_to(directory), saved.clock_s
+    behind_s = 0.0
 
     def goes_on(started: Started) -> bool:
+        nonlocal behind_s
         # A QEMU that cannot read the state ends by itself, and its log says why.
         with contextlib.suppress(BrokenEnvironment):
             monitor = work.wait_until(lambda: _monitor(directory) or not started.is_alive, BOUND_S, PAUSE_S)
             if isinstance(monitor, Monitor):
                 with monitor:
                     work.wait_until(lambda: _status(monitor) != "inmigrate", BOUND_S, PAUSE_S)
+                    behind_s = time.time() - clock_s
                     monitor.ask("cont")
-                return bool(work.wait_until(lambda: answers(HOST, started.port), ANSWER_BOUND_S, PAUSE_S))
+                return True
         return False
 
-    started = qemu_process.start(machine, [*argv, "-incoming", f"exec:exec cat {memory}"], directory, goes_on)
-    if started is None:
-        raise BrokenEnvironment(process.last_lines(directory / LOG) or "its guest does not answer")
-    return started
+    if qemu_process.start(machine, [*argv, "-incoming", f"exec:exec cat {memory}"], directory, goes_on) is None:
+        raise BrokenEnvironment(process.last_lines(directory / LOG) or "QEMU did not take it")
+    return behind_s
 
 
 def was_cut_off(directory: Path) -> bool:

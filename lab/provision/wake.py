@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import secrets
-import time
 
 from lab.ssh import Shell
 
-SEED_BYTES = 32
+_SEED_BYTES = 32
 
-ON_THE_WAY_S = 0.06
-"""From our look at the clock until the guest sets its own, on an idle machine under emulation; less under KVM."""
-
-CLOSE_ENOUGH_S = 0.3
-"""How long setting the clock may take: it cannot be further off than that."""
-
-TRIES = 3
-"""On a busy machine; the quickest is the last."""
-
-# In Perl, since every Debian has it and one process does it all: 164 is settimeofday on x86-64, and RNDRESEEDCRNG
-# (linux/random.h) has the kernel use at once what is written to /dev/urandom.
+# In Perl, since every Debian has it and one process does it all. 159 is adjtimex(2) on x86-64; with ADJ_SETOFFSET
+# (0x100, linux/timex.h) it moves the clock by an amount, so that nothing hangs on how long this takes to arrive.
+# RNDRESEEDCRNG (0x5207, linux/random.h) has the kernel use at once what is written to /dev/urandom.
 _SCRIPT = r"""
 my ($seconds, $microseconds, $seed) = @ARGV;
-syscall(164, pack("qq", $seconds, $microseconds), 0) == 0 or die "the clock: $!\n";
+my $timex = pack("L x4 q4 l x4 q3 q2 x112", 0x100, (0) x 8, $seconds, $microseconds);
+syscall(159, $timex) >= 0 or die "the clock: $!\n";
 open(my $random, "+>", "/dev/urandom") or die "/dev/urandom: $!\n";
 syswrite($random, pack("H*", $seed));
 ioctl($random, 0x5207, 0) or die "/dev/urandom: $!\n";
@@ -36,18 +28,17 @@ for my $pid (`pgrep -f '^sshd: root@'`) { kill("TERM", $pid + 0) unless $own{$pi
 """
 
 
-def wake(shell: Shell) -> None:
-    """Set the guest's clock to the host's, give it randomness of its own, and end the connections it slept with.
+def wake(shell: Shell, behind_s: float) -> None:
+    """Put the guest's clock right, give it randomness of its own, and end the connections it slept with.
 
     Two guests that go on from one state would otherwise draw the same "random" ports and ids.
+
+    Args:
+        shell: A connection to it, made since.
+        behind_s: How far its clock is behind the host's, in seconds.
 
     Raises:
         BrokenEnvironment: it does not answer, or refused.
     """
-    for _ in range(TRIES):
-        sent = time.time()
-        seconds, microseconds = divmod(round((sent + ON_THE_WAY_S) * 1e6), 1_000_000)
-        seed = secrets.token_hex(SEED_BYTES)
-        shell.ask(["perl", "-e", _SCRIPT, str(seconds), str(microseconds), seed])
-        if time.time() - sent < CLOSE_ENOUGH_S:
-            break
+    seconds, microseconds = divmod(round(behind_s * 1e6), 1_000_000)
+    shell.ask(["perl", "-e", _SCRIPT, str(seconds), str(microseconds), secrets.token_hex(_SEED_BYTES)])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.provider.qmp import Monitor
-from lab.provider.saved import MEMORY, SavedState
+from lab.provider.saved import CLOCK, MEMORY, SavedState
 from tests.guest.conftest import Done, TestLab, interrupt, wait_for
 
 RESUMED = "✓ resuming from its saved state"
@@ -138,6 +138,7 @@ def save_what_qemu_refuses(lab: TestLab) -> None:
     made_of = json.loads((directory(lab) / "saved" / "manifest.json").read_text())["made_of"]
     with saved.written(made_of) as scratch:
         (scratch / MEMORY).write_bytes(b"no state at all" * 1000)
+        (scratch / CLOCK).write_text(str(time.time()))
 
 
 def save_what_does_not_answer(lab: TestLab) -> None:
@@ -151,6 +152,7 @@ def save_what_does_not_answer(lab: TestLab) -> None:
         monitor.ask("migrate", uri=f"exec:exec cat >{scratch.name}/{MEMORY}")
         wait_for(lambda: monitor.ask("query-migrate")["status"] == "completed")
         (scratch / "disk.qcow2").write_bytes((directory(lab) / "disk.qcow2").read_bytes())
+        (scratch / CLOCK).write_text(str(time.time()))
     (guest,) = lab.guests()
     guest.kill()
     guest.wait(10)

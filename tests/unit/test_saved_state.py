@@ -19,7 +19,7 @@ from lab.errors import BrokenEnvironment
 from lab.home import PROVISION
 from lab.provider import accelerator, ingredients, qemu_process, qmp
 from lab.provider.qmp import Monitor
-from lab.provider.saved import DISK, MEMORY, Ingredients, SavedState
+from lab.provider.saved import CLOCK, DISK, MEMORY, Ingredients, SavedState
 from lab.provision import ensure
 
 MACHINE = Machine(name="m", era=Era.DROP, system=Debian(title="t", kernel="6.1", rewound=True))
@@ -59,6 +59,7 @@ def write(directory: Path, ingredients: Ingredients, content: bytes = b"guest" *
     with saved.written(ingredients) as scratch:
         (scratch / MEMORY).write_bytes(content)
         (scratch / DISK).write_bytes(content[:100])
+        (scratch / CLOCK).write_text("1795488526.830289")
     return saved
 
 
@@ -72,7 +73,7 @@ def test_a_state_is_of_use_as_long_as_nothing_changes(tmp_path: Path, qemu: Path
     modes = {
         path.name: stat.S_IMODE(path.stat().st_mode) for path in [saved.memory.parent, *saved.memory.parent.iterdir()]
     }
-    assert modes == {"saved": 0o700, MEMORY: 0o600, DISK: 0o600, "manifest.json": 0o600}
+    assert modes == {"saved": 0o700, MEMORY: 0o600, DISK: 0o600, CLOCK: 0o600, "manifest.json": 0o600}
 
 
 @pytest.mark.parametrize(
@@ -142,10 +143,10 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("file", [MEMORY, DISK])
+@pytest.mark.parametrize("file", [MEMORY, DISK, CLOCK])
 @pytest.mark.parametrize(
     "damage",
-    [flip_a_byte, lambda path: path.unlink(), lambda path: os.truncate(path, 50)],
+    [flip_a_byte, lambda path: path.unlink(), lambda path: os.truncate(path, 5)],
     ids=["bit", "gone", "short"],
 )
 def test_a_damaged_file_is_found_out_before_a_guest_gets_it(
@@ -168,6 +169,15 @@ def test_a_state_that_does_not_say_what_it_is_made_of_is_of_no_use(tmp_path: Pat
     assert saved.differs_in({"keys": "k"}) == ["keys"]
     with pytest.raises(BrokenEnvironment, match="damaged"):
         saved.check()
+
+
+def test_a_state_without_its_time_is_an_error_not_a_fault(tmp_path: Path) -> None:
+    """Whole as its files may be."""
+    saved = write(tmp_path / "m", {})
+    (tmp_path / "m" / "saved" / CLOCK).write_text("")
+
+    with pytest.raises(BrokenEnvironment, match="what time"):
+        _ = saved.clock_s
 
 
 def test_an_interrupted_save_leaves_the_state_before_and_nothing_half_written(tmp_path: Path) -> None:
