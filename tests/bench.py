@@ -31,7 +31,7 @@ from lab.raw_files import Ended
 from lab.session import Session
 from lab.ssh import Shell
 from lab.store import RanOn, RunStore
-from lab.work import Work
+from lab.work import StepEnded, Work
 
 REPEATS = 5
 CONSOLE = Console(stderr=True)
@@ -114,6 +114,47 @@ def booting(directory: Path) -> dict[str, float]:
     }
 
 
+def reach(session: Session, machine: Machine, *, cold: bool) -> float:
+    """Give how long it takes from a machine that is off to its first SSH command, ready for trials, in seconds."""
+
+    def do() -> None:
+        session.bring_up([machine], cold=cold, save=False)
+        session.shell(machine).ask(["true"])
+
+    took_s = timed(do)
+    session.forget(machine)
+    session.provider(machine).switch_off(machine)
+    return took_s
+
+
+def warm(directory: Path) -> dict[str, float]:
+    """Compare going on from a saved state with booting, in turn, and tell what saving costs."""
+    warm: list[float] = []
+    cold: list[float] = []
+    ended: list[StepEnded] = []
+    home = Home(directory, Home.from_environment().cache, directory / "no-config.toml")
+    work = Work(lambda event: ended.append(event) if isinstance(event, StepEnded) else None)
+    with Session(home, work) as session:
+        (machine,) = replicas(session, "old")
+        try:
+            for _ in range(REPEATS):
+                session.bring_up([machine], cold=True)
+                session.forget(machine)
+                session.provider(machine).switch_off(machine)
+            for _ in range(REPEATS):
+                cold.append(reach(session, machine, cold=True))
+                warm.append(reach(session, machine, cold=False))
+        finally:
+            destroy(session, machine)
+    saving = [event.duration_s for event in ended if event.title == "saving its state"]
+    return {
+        "warm_up_s": statistics.median(warm),
+        "cold_up_s": statistics.median(cold),
+        "saving_s": statistics.median(saving),
+        "warm_up_per_cold_up": statistics.median(warm) / statistics.median(cold),
+    }
+
+
 def loop_of_curls(shell: Shell, count: int) -> float:
     """Give what one bare curl takes in a loop in the guest, in seconds, its own start included."""
     curl = "curl -s -o /dev/null http://www.lab.test/"
@@ -176,7 +217,7 @@ def demonstration(directory: Path) -> dict[str, float]:
 def main() -> None:
     """Measure everything and write it down."""
     figures: dict[str, float] = {}
-    for name, measure in (("booting", booting), ("trials", trials), ("demo", demonstration)):
+    for name, measure in (("booting", booting), ("warm", warm), ("trials", trials), ("demo", demonstration)):
         CONSOLE.print(f"measuring: {name}")
         with tempfile.TemporaryDirectory(prefix="lab-bench-") as directory:
             figures.update(measure(Path(directory)))

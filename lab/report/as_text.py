@@ -145,9 +145,14 @@ def _(data: Statuses) -> RenderableType:
         name = _called(machine.name, replica=machine.replica)
         kernel, address = machine.kernel or "-", machine.address or "-"
         table.add_row(name, _state(machine), machine.provider or "-", machine.era, kernel, address)
-    about = [Text(f"{machine.name}: {machine.title}", style="dim") for machine in data.machines]
+    about = [_about(machine) for machine in data.machines]
     problems = [Text(machine.problem, style="red") for machine in data.machines if machine.problem]
     return Group(table, "", *about, *problems)
+
+
+def _about(machine: MachineStatus) -> Text:
+    saved = "; its state is saved" if machine.saved else ""
+    return Text(f"{machine.name}: {machine.title}{saved}", style="dim")
 
 
 def _state(machine: MachineStatus) -> Text:
