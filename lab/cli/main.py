@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from lab import __version__
 from lab import lanes as most_lanes
+from lab.bench.run import bench as run_bench
 from lab.catalogue.scenario import Outside
 from lab.cli.hold import Hold
 from lab.cli.verb import carry_out, common, fail, machines_argument, trace_option, usage_error
@@ -297,6 +298,22 @@ def show(run: str, trial: str | None, *, as_json: bool, quiet: bool) -> None:
 def demo(trials: int, *, keep: bool, as_json: bool, quiet: bool) -> None:
     """Show the whole story: bring old and new up, run the scenarios, compare, clean up."""
     carry_out(lambda session: demo_command.demo(session, trials, keep=keep), as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@click.argument("parts", nargs=-1, metavar="[PART]...")
+@common
+def bench(parts: Sequence[str], *, as_json: bool, quiet: bool) -> None:
+    """Measure what the lab costs, as ratios within one run, and write bench/latest.json.
+
+    PART is booting, warm, trials, lanes or demo; all of them by default, which takes a quarter of an hour.
+
+    \b
+    Examples:
+      lab bench
+      lab bench lanes --json
+    """
+    carry_out(lambda session: run_bench(session, parts), as_json=as_json, quiet=quiet)
 
 
 @cli.group()

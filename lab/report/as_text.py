@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
 from lab.commands.doctor import Diagnosis
 from lab.commands.machines import MachineStatus, Statuses
@@ -117,6 +118,18 @@ def _(data: Swept) -> RenderableType:
     machines = [_machine(name, machine) for name, machine in data.machines.items()]
     where = Text(f"run {data.run}, raw files in {data.path}\nplot: {data.plot}", style="dim")
     return Group("", table, "", *machines, where)
+
+
+@render.register
+def _(data: Benched) -> RenderableType:
+    table = _table()
+    table.add_column("measured", overflow="fold")
+    table.add_column("median", justify="right", no_wrap=True)
+    for part, figures in data.figures.items():
+        table.add_row(Text(part, style="bold"))
+        for name, value in figures.items():
+            table.add_row(f"  {name}", f"{value:g}")
+    return Group("", table, Text(f"medians of {data.repeats}, in {data.path}", style="dim"))
 
 
 @render.register

@@ -80,7 +80,7 @@ def test_a_state_is_of_use_as_long_as_nothing_changes(tmp_path: Path, qemu: Path
     ("changed", "named"),
     [
         (lambda: made_of(MACHINE.model_copy(update={"memory_mb": 1024})), "definition of the machine"),
-        (lambda: made_of(MACHINE.model_copy(update={"cpus": 2})), "definition of the machine"),
+        (lambda: made_of(MACHINE.model_copy(update={"cpus": 3})), "definition of the machine"),
         (lambda: made_of(MACHINE.model_copy(update={"era": Era.RESOLVE})), "definition of the machine"),
         (lambda: made_of(MACHINE.model_copy(update={"ssh_port": 2222})), "definition of the machine"),
         (lambda: made_of(image="another"), "guest image"),
