@@ -35,7 +35,7 @@ lint: setup ## check style, types, layers and scripts
 	@shellcheck $(SCRIPTS)
 
 bench: setup ## measure, as ratios within one run, and write bench/
-	@.venv/bin/python -m tests.bench
+	@.venv/bin/lab bench
 
 clean: ## destroy the machines and remove what was built here; stored runs and the image cache stay
 	@[ ! -x .venv/bin/lab ] || .venv/bin/lab destroy --quiet >/dev/null

@@ -10,7 +10,7 @@ from typing import Self
 
 from lab import lanes
 from lab.catalogue.machine import Definition, Machine
-from lab.errors import BadInput, Cancelled
+from lab.errors import BadInput, BrokenEnvironment, Cancelled
 from lab.files import locked
 from lab.home import PROVISION, Home
 from lab.parallel import for_each
@@ -21,9 +21,11 @@ from lab.provider.base import Provider, State
 from lab.provider.choice import Choice, HostAbilities
 from lab.provider.host import Host
 from lab.provider.qemu import Qemu
+from lab.provider.qemu_process import PortTaken
 from lab.provider.vagrant import Vagrant
-from lab.provision.ensure import ensure
+from lab.provision.ensure import ensure, named
 from lab.provision.facts import Facts
+from lab.provision.wake import wake
 from lab.ssh import Shell
 from lab.store import RunStore
 from lab.work import Work
@@ -85,6 +87,16 @@ class Session:
         provider = self.provider(machine)
         return provider if isinstance(provider, Vagrant) else None
 
+    def has_saved(self, machine: Machine) -> bool:
+        """Tell whether the machine has a saved state to start from."""
+        embedded = self._embedded(machine)
+        return embedded is not None and embedded.has_saved(machine)
+
+    def _embedded(self, machine: Machine) -> Qemu | None:
+        """Give the embedded provider, where it is the machine's: no other saves what it runs."""
+        provider = self.provider(machine)
+        return provider if isinstance(provider, Qemu) else None
+
     def _provider(self, choice: Choice) -> Provider:
         hypervisor = choice.hypervisor
         if hypervisor is None:
@@ -144,12 +156,16 @@ class Session:
         with self._lock:
             return self._shells.setdefault(machine.name, shell)
 
-    def bring_up(self, machines: Sequence[Machine], *, stap: bool = False) -> list[Facts]:
+    def bring_up(
+        self, machines: Sequence[Machine], *, stap: bool = False, cold: bool = False, save: bool = True
+    ) -> list[Facts]:
         """Bring machines, all at once, from wherever they are to where trials can run.
 
         Args:
             machines: The machines, as they are or as they were chosen.
             stap: Whether they shall be able to trace with systemtap.
+            cold: Whether to boot those that could go on from a saved state.
+            save: Whether those that are booted shall be saved for the next time.
 
         Raises:
             BrokenEnvironment: one could not be brought up; the others are.
@@ -161,17 +177,51 @@ class Session:
             was_running = provider.state(machine) is State.RUNNING
             try:
                 self._settle(machine)
-                provider.up(machine)
-                return self.provisioned(machine, stap=stap)
+                if was_running or cold or (facts := self._resumed(machine)) is None:
+                    provider.up(machine)
+                    facts = self.provisioned(machine, stap=stap)
+                    if save and not was_running:
+                        self._save(machine)
             except Cancelled:
                 if not was_running:
                     provider.switch_off(machine)
                 raise
+            return facts
 
         for choice in {self.choice(machine).in_words: self.choice(machine) for machine in machines}.values():
             theirs = [machine for machine in machines if self.choice(machine).in_words == choice.in_words]
             self._provider(choice).prepare(theirs)
         return for_each(machines, bring_up, self.work)
+
+    def _resumed(self, machine: Machine) -> Facts | None:
+        """Let a machine go on from its saved state; None when it has none, or none that can be used."""
+        embedded = self._embedded(machine)
+        if embedded is None or not embedded.can_resume(machine, _provisioning_of(machine)):
+            return None
+        try:
+            with self.work.step("resuming from its saved state", machine.name):
+                behind_s = embedded.resume(machine)
+                wake(self.shell(machine), behind_s)
+                return self.provisioned(machine)
+        except PortTaken:
+            raise
+        except BrokenEnvironment as error:
+            self.forget(machine)
+            embedded.discard(machine)
+            self.work.note(
+                f"it boots, on a new disk: its saved state could not be resumed: {error.message}", machine.name
+            )
+            return None
+
+    def _save(self, machine: Machine) -> None:
+        embedded = self._embedded(machine)
+        if embedded is None:
+            return
+        try:
+            with self.work.step("saving its state", machine.name):
+                embedded.save(machine, _provisioning_of(machine), self.shell(machine))
+        except (BrokenEnvironment, OSError) as error:
+            self.work.note(f"it will boot the next time: its state could not be saved: {error}", machine.name)
 
     def _settle(self, machine: Machine) -> None:
         """Remember how the machine is brought up, and remove what another way may have left half made."""
@@ -219,3 +269,7 @@ class Session:
     ) -> None:
         for shell in self._shells.values():
             shell.close()
+
+
+def _provisioning_of(machine: Machine) -> str:
+    return named(PROVISION, lanes=lanes.default(machine.cpus))

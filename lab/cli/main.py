@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from lab import __version__
 from lab import lanes as most_lanes
+from lab.bench.run import bench as run_bench
 from lab.catalogue.scenario import Outside
 from lab.cli.hold import Hold
 from lab.cli.verb import carry_out, common, fail, machines_argument, trace_option, usage_error
@@ -71,6 +72,7 @@ def doctor(*, as_json: bool, quiet: bool) -> None:
     "--hypervisor", metavar="NAME", help="What runs Vagrant's guests: virtualbox, libvirt, libvirt-session or qemu."
 )
 @click.option("--replica", is_flag=True, help="Replicas, where CentOS could be had.")
+@click.option("--cold", is_flag=True, help="Boot them, whatever is saved, and save them anew.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done: Vagrantfile, yum and boot loader steps.")
 @trace_option
 @common
@@ -81,6 +83,7 @@ def up(  # noqa: PLR0913  its options
     trace: str | None,
     *,
     replica: bool,
+    cold: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -91,9 +94,15 @@ def up(  # noqa: PLR0913  its options
     What is chosen is said, with the reason. LAB_PROVIDER, LAB_HYPERVISOR and the config file (keys provider,
     hypervisor, replica; see lab doctor) choose, too.
 
+    What the embedded provider has booted and made ready is saved. From then on the machine resumes that state, in a
+    second, on the disk it had then: what its guest wrote later is given up. It boots, and keeps its disk, when anything
+    that went into the state has changed (the note says what), or with --cold.
+
     \b
     Examples:
       lab up old new                               the two that the lab is about
+      lab halt old && lab up old                   resumed, not booted
+      lab up old --cold                            booted all the same
       lab up                                       all machines
       lab up old new --provider vagrant            CentOS 7.0 and 7.8
       lab up old --provider vagrant --replica      the replica as a Vagrant box
@@ -102,8 +111,9 @@ def up(  # noqa: PLR0913  its options
 
     def do(session: Session) -> Result[Statuses] | Result[Plan]:
         preference = gather(provider, hypervisor, session.home.config, replica=replica)
-        command = plan_command.plan if dry_run else machine_commands.up
-        return command(session, machines, preference, stap=trace is not None)
+        if dry_run:
+            return plan_command.plan(session, machines, preference, stap=trace is not None)
+        return machine_commands.up(session, machines, preference, stap=trace is not None, cold=cold)
 
     carry_out(do, as_json=as_json, quiet=quiet)
 
@@ -120,7 +130,7 @@ def status(machines: Sequence[str], *, as_json: bool, quiet: bool) -> None:
 @machines_argument
 @common
 def halt(machines: Sequence[str], *, as_json: bool, quiet: bool) -> None:
-    """Shut machines down; their disks stay. All of them by default."""
+    """Shut machines down; their disks and saved states stay. All of them by default."""
     carry_out(lambda session: machine_commands.halt(session, machines), as_json=as_json, quiet=quiet)
 
 
@@ -288,6 +298,22 @@ def show(run: str, trial: str | None, *, as_json: bool, quiet: bool) -> None:
 def demo(trials: int, *, keep: bool, as_json: bool, quiet: bool) -> None:
     """Show the whole story: bring old and new up, run the scenarios, compare, clean up."""
     carry_out(lambda session: demo_command.demo(session, trials, keep=keep), as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@click.argument("parts", nargs=-1, metavar="[PART]...")
+@common
+def bench(parts: Sequence[str], *, as_json: bool, quiet: bool) -> None:
+    """Measure what the lab costs, as ratios within one run, and write bench/latest.json.
+
+    PART is booting, warm, trials, lanes or demo; all of them by default, which takes a quarter of an hour.
+
+    \b
+    Examples:
+      lab bench
+      lab bench lanes --json
+    """
+    carry_out(lambda session: run_bench(session, parts), as_json=as_json, quiet=quiet)
 
 
 @cli.group()

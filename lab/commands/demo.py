@@ -34,7 +34,8 @@ def demo(session: Session, trials: int, *, keep: bool) -> Result[RunDone]:
         machines = session.chosen(definitions, REPLICAS)
         existed = {machine.name for machine in machines if session.provider(machine).state(machine) is not State.ABSENT}
         try:
-            session.bring_up(machines)
+            # What is destroyed at the end need not be saved.
+            session.bring_up(machines, save=keep or bool(existed))
             result = run_on(session, machines, scenarios, How(trials))
         finally:
             for machine in machines:

@@ -33,6 +33,7 @@ class MachineStatus:
         kernel: Its kernel release; None unless it runs and answers.
         provisioned: Whether trials can run on it.
         address: Where its sshd listens; None unless it runs.
+        saved: Whether it has a saved state, from which it starts once it is off.
         problem: Why a running machine does not answer; None when it does.
     """
 
@@ -45,6 +46,7 @@ class MachineStatus:
     kernel: str | None = None
     provisioned: bool = False
     address: str | None = None
+    saved: bool = False
     problem: str | None = None
 
 
@@ -55,14 +57,17 @@ class Statuses:
     machines: tuple[MachineStatus, ...]
 
 
-def up(session: Session, names: Sequence[str], preference: Preference, *, stap: bool) -> Result[Statuses]:
-    """Bring machines up, all at once, until trials can run on them.
+def up(
+    session: Session, names: Sequence[str], preference: Preference, *, stap: bool, cold: bool = False
+) -> Result[Statuses]:
+    """Bring machines up, all at once, until trials can run on them; from their saved states, where they have any.
 
     Args:
         session: The lab in use.
         names: Which; all of them for none.
         preference: What machines that are not there yet shall be brought up with.
         stap: Whether they shall be able to trace with systemtap.
+        cold: Boot them, whatever is saved.
 
     Raises:
         BadInput: there is no such machine, or what is preferred does not go with it.
@@ -71,7 +76,7 @@ def up(session: Session, names: Sequence[str], preference: Preference, *, stap: 
     definitions = find.machines(MACHINES, names)
     with session.using(*definitions):
         machines = session.chosen(definitions, preference)
-        session.bring_up(machines, stap=stap)
+        session.bring_up(machines, stap=stap, cold=cold)
         return Result(_statuses(session, machines))
 
 
@@ -119,7 +124,8 @@ def _status(session: Session, machine: Machine) -> MachineStatus:
     provider = session.provider(machine)
     state = provider.state(machine)
     by = None if state is State.ABSENT else session.choice(machine).in_words
-    known = MachineStatus(machine.name, machine.title, state, by, machine.era, machine.replica)
+    saved = session.has_saved(machine)
+    known = MachineStatus(machine.name, machine.title, state, by, machine.era, machine.replica, saved=saved)
     if state is not State.RUNNING:
         return known
     try:

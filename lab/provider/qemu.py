@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab import keys, process
@@ -18,9 +16,11 @@ from lab.files import require_space, write_whole
 from lab.home import PROVISION, Home
 from lab.image import build as image_build
 from lab.image import initramfs
-from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
-from lab.provider import accelerator
-from lab.provider.base import HOST, State, free_port
+from lab.image.recipe import Recipe
+from lab.provider import accelerator, clock, ingredients, qemu_process, snapshot
+from lab.provider.base import HOST, State
+from lab.provider.qemu_process import CONSOLE, DISK, INITRAMFS, LOG, Started, text_of
+from lab.provider.saved import Ingredients, SavedState
 from lab.ssh import Shell
 from lab.work import Work
 
@@ -30,20 +30,8 @@ HALT_BOUND_S = 15.0
 LISTENING = "Server listening on"
 """sshd's own words on the console: see provision/image/rootfs/etc/inittab."""
 
-PORT_TRIES = 5
-"""A free port can be taken between our look and QEMU's; a few tries settle it."""
-
 DISK_GROWTH_MB = 200
 """What a machine's own disk may come to hold."""
-
-
-@dataclass(frozen=True)
-class _Started:
-    """What is remembered of a machine's QEMU process."""
-
-    pid: int
-    port: int
-    marker: str
 
 
 class Qemu:
@@ -62,7 +50,7 @@ class Qemu:
         """Tell how far the machine's life has come."""
         if self._running(machine):
             return State.RUNNING
-        return State.HALTED if (self._home.machine(machine.name) / "disk.qcow2").exists() else State.ABSENT
+        return State.HALTED if (self._home.machine(machine.name) / DISK).exists() else State.ABSENT
 
     def endpoint(self, machine: Machine) -> Endpoint:
         """Give the endpoint of a running machine.
@@ -91,21 +79,74 @@ class Qemu:
             Cancelled: the work was cancelled. In either case no process of the machine is left.
         """
         started = self._running(machine)
-        if started is not None:
+        if started is not None and not snapshot.was_cut_off(self._home.machine(machine.name)):
             return self._endpoint(machine, started.port)
-        self.prepare([machine])
-        image = self._image()
-        series = _series(machine)
-        if series not in image.releases:
-            raise BrokenEnvironment(
-                f"{machine.name}: the guest image has no kernel {series}; it has: {', '.join(image.releases)}"
-            )
-        accel = accelerator.choose(image.kernel(series), self._home.cache, self._work)
+        self.switch_off(machine)
+        image, argv = self._start_of(machine)
         directory = self._home.machine(machine.name)
         self._make_disk(machine, image, directory)
-        with self._work.step(f"booting kernel {image.releases[series]}", machine.name):
-            started = self._boot(machine, image, accel, directory)
+        with self._work.step(f"booting kernel {image.releases[_series(machine)]}", machine.name):
+            started = self._boot(machine, image, argv, directory)
         return self._endpoint(machine, started.port)
+
+    def has_saved(self, machine: Machine) -> bool:
+        """Tell whether the machine has a saved state, for whatever it was made of."""
+        return SavedState(self._home.machine(machine.name)).exists()
+
+    def can_resume(self, machine: Machine, provisioning: str) -> bool:
+        """Tell whether the machine has a saved state made of what would be made today; one of anything else is removed.
+
+        Args:
+            machine: The machine.
+            provisioning: Names what was done to it before it was saved.
+        """
+        saved = SavedState(self._home.machine(machine.name))
+        if not saved.exists():
+            return False
+        image, argv = self._start_of(machine)
+        differs = saved.differs_in(self._ingredients(machine, image, argv, provisioning))
+        if differs:
+            saved.remove()
+            self._work.note(f"it boots: its saved state was made with other {', '.join(differs)}", machine.name)
+        return not differs
+
+    def resume(self, machine: Machine) -> float:
+        """Start a machine that is off from its saved state, on that state's disk; its clock stood still.
+
+        Returns:
+            How far its clock is behind the host's, in seconds.
+
+        Raises:
+            BrokenEnvironment: the state is damaged, or QEMU refuses it.
+            Cancelled: the work was cancelled. In either case no process of the machine is left.
+        """
+        directory = self._home.machine(machine.name)
+        _, argv = self._start_of(machine)
+        return snapshot.resume(machine, argv, directory, self._work)
+
+    def save(self, machine: Machine, provisioning: str, shell: Shell) -> None:
+        """Save the state of a running machine, in place of the one before; it runs on.
+
+        Args:
+            machine: The machine.
+            provisioning: Names what was done to it.
+            shell: A connection to it.
+
+        Raises:
+            BrokenEnvironment: it could not be saved; what was saved before is still there.
+            Cancelled: the work was cancelled; likewise.
+        """
+        image, argv = self._start_of(machine)
+        made_of = self._ingredients(machine, image, argv, provisioning)
+        directory = self._home.machine(machine.name)
+        snapshot.save(machine, directory, made_of, clock.behind_s(shell, directory / CONSOLE), self._work)
+
+    def discard(self, machine: Machine) -> None:
+        """Switch off a machine that could not be resumed; its saved state goes, and the disk it was to go on with."""
+        self.switch_off(machine)
+        directory = self._home.machine(machine.name)
+        SavedState(directory).remove()
+        (directory / DISK).unlink(missing_ok=True)
 
     def halt(self, machine: Machine) -> None:
         """Shut the guest down; switch it off when it does not answer."""
@@ -126,7 +167,7 @@ class Qemu:
         """Stop the machine at once, as by its power button; its disk stays."""
         started = self._running(machine)
         if started is not None:
-            process.stop(started.pid, started.marker)
+            started.end()
 
     def destroy(self, machine: Machine) -> None:
         """Switch the machine off and remove all that is its own."""
@@ -146,16 +187,37 @@ class Qemu:
         host_key = keys.ensure(directory / "host_key")
         return Endpoint(machine.name, HOST, port, "root", login.private, host_key.public)
 
-    def _running(self, machine: Machine) -> _Started | None:
-        directory = self._home.machine(machine.name)
-        try:
-            started = _Started(**json.loads((directory / "started.json").read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
-        return started if process.is_running(started.pid, started.marker) else None
+    def _running(self, machine: Machine) -> Started | None:
+        return qemu_process.running(self._home.machine(machine.name))
+
+    def _start_of(self, machine: Machine) -> tuple[image_build.Image, list[str]]:
+        """Give the image a machine runs on, and what its QEMU is started with."""
+        self.prepare([machine])
+        image = self._image()
+        series = _series(machine)
+        if series not in image.releases:
+            raise BrokenEnvironment(
+                f"{machine.name}: the guest image has no kernel {series}; it has: {', '.join(image.releases)}"
+            )
+        kernel = image.kernel(series)
+        accel = accelerator.choose(kernel, self._home.cache, self._work)
+        return image, qemu_process.arguments(machine, kernel, accel, self._home.machine(machine.name))
+
+    def _ingredients(
+        self, machine: Machine, image: image_build.Image, argv: Sequence[str], provisioning: str
+    ) -> Ingredients:
+        host_key = keys.ensure(self._home.machine(machine.name) / "host_key")
+        login = keys.ensure(self._home.path / "keys" / "login")
+        return ingredients.of(
+            machine,
+            image=image.path.name,
+            argv=argv,
+            public_keys=[host_key.public, login.public],
+            provisioning=provisioning,
+        )
 
     def _make_disk(self, machine: Machine, image: image_build.Image, directory: Path) -> None:
-        disk, made_of = directory / "disk.qcow2", directory / "image"
+        disk, made_of = directory / DISK, directory / "image"
         if disk.exists() and made_of.exists() and made_of.read_text() == image.path.name:
             return
         if disk.exists():
@@ -182,7 +244,7 @@ class Qemu:
             unfinished.replace(disk)
             write_whole(made_of, image.path.name)
 
-    def _seed(self, machine: Machine, image: image_build.Image, directory: Path) -> Path:
+    def _seed(self, machine: Machine, image: image_build.Image, directory: Path) -> None:
         """Append what makes the guest this machine to its initramfs: name and keys."""
         with tempfile.TemporaryDirectory(dir=directory, prefix="seed-") as name:
             seed = Path(name) / "tree" / "seed"
@@ -197,70 +259,28 @@ class Qemu:
             base = image.initramfs(_series(machine)).read_bytes()
             # Archives may follow one another, aligned to four bytes (Documentation/driver-api/early-userspace).
             padding = b"\0" * (-len(base) % 4)
-            write_whole(directory / "initramfs", base + padding + archive.read_bytes(), mode=0o600)
-        return directory / "initramfs"
+            write_whole(directory / INITRAMFS, base + padding + archive.read_bytes(), mode=0o600)
 
-    def _boot(self, machine: Machine, image: image_build.Image, accel: str, directory: Path) -> _Started:
-        seeded = self._seed(machine, image, directory)
-        for _ in range(PORT_TRIES):
-            port = machine.ssh_port or free_port()
-            started = self._start(machine, image=image, seeded=seeded, accel=accel, port=port, directory=directory)
-            try:
-                if self._listens(started, directory, machine.boot_bound_s):
-                    return started
-            except BaseException:
-                process.stop(started.pid, started.marker)
-                raise
-            process.stop(started.pid, started.marker)
-            if "Could not set up host forwarding rule" not in _text(directory / "qemu.log"):
-                break
-            if machine.ssh_port:
-                raise BrokenEnvironment(
-                    f"{machine.name}: port {port} on {HOST} is taken",
-                    hint=f"free it, or leave ssh_port out of {machine.name}.toml: the lab then takes a free one",
-                )
-        said = process.last_lines(directory / "qemu.log") or process.last_lines(directory / "console.log")
-        raise BrokenEnvironment(
-            f"{machine.name} did not boot within {machine.boot_bound_s:.0f} s or ended by itself",
-            hint=said,
-            evidence=directory / "console.log",
-        )
+    def _boot(self, machine: Machine, image: image_build.Image, argv: Sequence[str], directory: Path) -> Started:
+        def listens(started: Started) -> bool:
+            self._work.wait_until(lambda: has_said_so() or not started.is_alive, machine.boot_bound_s)
+            return has_said_so()
 
-    def _start(  # noqa: PLR0913  the parts of one command line
-        self, machine: Machine, *, image: image_build.Image, seeded: Path, accel: str, port: int, directory: Path
-    ) -> _Started:
-        console = directory / "console.log"
-        console.unlink(missing_ok=True)
-        marker = f"file:{console}"
-        forward = f"user,id=net,restrict=on,hostfwd=tcp:{HOST}:{port}-:22"
-        disk = f"file={directory / 'disk.qcow2'},if=virtio,format=qcow2,cache=unsafe"
-        argv: list[str | Path] = ["qemu-system-x86_64", "-name", f"five-second-lab-{machine.name}"]
-        argv += ["-accel", accel, "-cpu", "host" if accel == accelerator.KVM else "max"]
-        argv += ["-smp", str(machine.cpus), "-m", str(machine.memory_mb)]
-        argv += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", marker]
-        argv += ["-kernel", image.kernel(_series(machine)), "-initrd", seeded, "-append", KERNEL_ARGUMENTS]
-        argv += ["-drive", disk, "-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile="]
-        pid = process.start(argv, log=directory / "qemu.log", cwd=directory)
-        started = _Started(pid, port, marker)
-        write_whole(directory / "started.json", json.dumps(asdict(started)))
+        def has_said_so() -> bool:
+            return LISTENING in text_of(directory / CONSOLE)
+
+        self._seed(machine, image, directory)
+        started = qemu_process.start(machine, argv, directory, listens)
+        if started is None:
+            raise BrokenEnvironment(
+                f"{machine.name} did not boot within {machine.boot_bound_s:.0f} s or ended by itself",
+                hint=process.last_lines(directory / LOG) or process.last_lines(directory / CONSOLE),
+                evidence=directory / CONSOLE,
+            )
         return started
-
-    def _listens(self, started: _Started, directory: Path, bound_s: float) -> bool:
-        def settled() -> bool:
-            return LISTENING in _text(directory / "console.log") or not process.is_running(started.pid, started.marker)
-
-        self._work.wait_until(settled, bound_s)
-        return LISTENING in _text(directory / "console.log")
 
 
 def _series(machine: Machine) -> str:
     if not isinstance(machine.system, Debian):
         raise BadInput(f"{machine.name}: {machine.title} cannot be brought up by the embedded provider")
     return machine.system.kernel
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""

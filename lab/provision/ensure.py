@@ -64,6 +64,18 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
     return replace(found, era=era, lanes=max(lanes, found.lanes))
 
 
+def named(provision: Path, *, lanes: int) -> str:
+    """Name what `ensure` does to a machine of the lab's own image: another name, other doings.
+
+    Args:
+        provision: The directory `provision/`.
+        lanes: How many lanes its test network shall have.
+    """
+    here = Path(__file__).parent
+    sources = digest_of(provision, source_files(provision))
+    return f"{sources} {digest_of(here, sorted(here.glob('*.py')))} {lanes}"
+
+
 def is_done(found: Facts, machine: Machine) -> bool:
     """Tell whether trials can run on a machine found so."""
     return _built_for(machine) <= found.built and found.lanes > 0 and found.era == _era(machine)

@@ -18,6 +18,8 @@ cat {REMOTE}/build/digest 2>/dev/null || echo none
 cd {REMOTE}/build 2>/dev/null && echo user.out* "$(uname -r)"/*.ko || echo none
 cat /sys/module/ctrewind/parameters/era 2>/dev/null || echo untouched
 cat /run/lab/lanes 2>/dev/null || echo 0
+# A boot gets its id when somebody first asks for it: asked here, it is the same wherever this boot is resumed.
+read -r boot_id </proc/sys/kernel/random/boot_id
 """
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from functools import singledispatch
 
+from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
 from lab.commands.doctor import Diagnosis
 from lab.commands.machines import Statuses
@@ -61,6 +62,11 @@ def _(data: Swept) -> dict[str, object]:
             for point in data.points
         ],
     }
+
+
+@fields.register
+def _(data: Benched) -> dict[str, object]:
+    return {**vars(data), "path": str(data.path)}
 
 
 @fields.register

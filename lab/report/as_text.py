@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
 from lab.commands.doctor import Diagnosis
 from lab.commands.machines import MachineStatus, Statuses
@@ -120,6 +121,18 @@ def _(data: Swept) -> RenderableType:
 
 
 @render.register
+def _(data: Benched) -> RenderableType:
+    table = _table()
+    table.add_column("measured", overflow="fold")
+    table.add_column("median", justify="right", no_wrap=True)
+    for part, figures in data.figures.items():
+        table.add_row(Text(part, style="bold"))
+        for name, value in figures.items():
+            table.add_row(f"  {name}", f"{value:g}")
+    return Group("", table, Text(f"medians of {data.repeats}, in {data.path}", style="dim"))
+
+
+@render.register
 def _(data: TrialShown) -> RenderableType:
     return timeline(data)
 
@@ -145,9 +158,14 @@ def _(data: Statuses) -> RenderableType:
         name = _called(machine.name, replica=machine.replica)
         kernel, address = machine.kernel or "-", machine.address or "-"
         table.add_row(name, _state(machine), machine.provider or "-", machine.era, kernel, address)
-    about = [Text(f"{machine.name}: {machine.title}", style="dim") for machine in data.machines]
+    about = [_about(machine) for machine in data.machines]
     problems = [Text(machine.problem, style="red") for machine in data.machines if machine.problem]
     return Group(table, "", *about, *problems)
+
+
+def _about(machine: MachineStatus) -> Text:
+    saved = "; its state is saved" if machine.saved else ""
+    return Text(f"{machine.name}: {machine.title}{saved}", style="dim")
 
 
 def _state(machine: MachineStatus) -> Text:

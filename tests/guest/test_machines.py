@@ -106,7 +106,7 @@ def test_a_halted_machine_keeps_its_disk_and_a_destroyed_one_nothing(fresh: Test
     assert halted["machines"]["old"]["state"] == "halted"
     assert fresh.guests() == []
 
-    fresh.well("up", "old")
+    fresh.well("up", "old", "--cold")
     assert fresh.ask("old", "cat /var/tmp/note") == "kept\n"
 
     fresh.well("destroy", "old")

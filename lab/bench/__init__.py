@@ -1,0 +1,1 @@
+"""What the lab costs, measured as ratios within one run: `lab bench`."""

@@ -1,0 +1,260 @@
+"""Saved states of machines: whole or not there, checked, and of no use once anything they were made of has changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.catalogue.era import Era
+from lab.catalogue.machine import Debian, Machine
+from lab.errors import BrokenEnvironment
+from lab.home import PROVISION
+from lab.provider import accelerator, ingredients, qemu_process, qmp
+from lab.provider.qmp import Monitor
+from lab.provider.saved import CLOCK, DISK, MEMORY, Ingredients, SavedState
+from lab.provision import ensure
+
+MACHINE = Machine(name="m", era=Era.DROP, system=Debian(title="t", kernel="6.1", rewound=True))
+
+
+@pytest.fixture
+def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a QEMU of the test's own, which is never run."""
+    program = tmp_path / "bin" / qemu_process.PROGRAM
+    program.parent.mkdir()
+    program.write_text("one build\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    return program
+
+
+def made_of(  # noqa: PLR0913  what can differ, each by name
+    machine: Machine = MACHINE,
+    *,
+    image: str = "image",
+    kernel: str = "/image/kernel",
+    accel: str = accelerator.TCG,
+    host_key: str = "host",
+    login: str = "login",
+    provisioning: str = "provisioning",
+) -> Ingredients:
+    """Give what a state is made of."""
+    argv = qemu_process.arguments(machine, Path(kernel), accel, Path("/lab/machines/m"))
+    keys = [host_key, login]
+    return ingredients.of(machine, image=image, argv=argv, public_keys=keys, provisioning=provisioning)
+
+
+def write(directory: Path, ingredients: Ingredients, content: bytes = b"guest" * 1000) -> SavedState:
+    """Save a state."""
+    directory.mkdir(exist_ok=True)
+    saved = SavedState(directory)
+    with saved.written(ingredients) as scratch:
+        (scratch / MEMORY).write_bytes(content)
+        (scratch / DISK).write_bytes(content[:100])
+        (scratch / CLOCK).write_text("1795488526.830289")
+    return saved
+
+
+def test_a_state_is_of_use_as_long_as_nothing_changes(tmp_path: Path, qemu: Path) -> None:
+    """And is for its owner only: it holds keys."""
+    saved = write(tmp_path / "m", made_of())
+
+    assert qemu.exists()
+    assert saved.differs_in(made_of()) == []
+    saved.check()
+    modes = {
+        path.name: stat.S_IMODE(path.stat().st_mode) for path in [saved.memory.parent, *saved.memory.parent.iterdir()]
+    }
+    assert modes == {"saved": 0o700, MEMORY: 0o600, DISK: 0o600, CLOCK: 0o600, "manifest.json": 0o600}
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        (lambda: made_of(MACHINE.model_copy(update={"memory_mb": 1024})), "definition of the machine"),
+        (lambda: made_of(MACHINE.model_copy(update={"cpus": 3})), "definition of the machine"),
+        (lambda: made_of(MACHINE.model_copy(update={"era": Era.RESOLVE})), "definition of the machine"),
+        (lambda: made_of(MACHINE.model_copy(update={"ssh_port": 2222})), "definition of the machine"),
+        (lambda: made_of(image="another"), "guest image"),
+        (lambda: made_of(kernel="/image/another"), "arguments for QEMU"),
+        (lambda: made_of(accel=accelerator.KVM), "arguments for QEMU"),
+        (lambda: made_of(host_key="another"), "keys"),
+        (lambda: made_of(login="another"), "keys"),
+        (lambda: made_of(provisioning="another"), "provisioning"),
+    ],
+)
+def test_a_change_of_anything_that_went_into_a_state_is_named(
+    tmp_path: Path, qemu: Path, changed: Callable[[], Ingredients], named: str
+) -> None:
+    """A state of something else would pass for the machine that was asked for."""
+    saved = write(tmp_path / "m", made_of())
+
+    assert qemu.exists()
+    assert named in saved.differs_in(changed())
+
+
+def test_another_build_of_qemu_is_named(tmp_path: Path, qemu: Path) -> None:
+    """Its devices may have another form, even in the same version."""
+    saved = write(tmp_path / "m", made_of())
+    qemu.write_text("another build\n")
+
+    assert saved.differs_in(made_of()) == ["QEMU"]
+
+
+def test_other_kernel_arguments_and_another_format_are_named(
+    tmp_path: Path, qemu: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are the lab's own, and change with it."""
+    saved = write(tmp_path / "m", made_of())
+    assert qemu.exists()
+
+    monkeypatch.setattr(qemu_process, "KERNEL_ARGUMENTS", "quiet")
+    monkeypatch.setattr(ingredients, "FORMAT", "next")
+    assert saved.differs_in(made_of()) == ["arguments for QEMU", "format of saved states"]
+
+
+def test_what_provisioning_does_has_another_name_after_any_change(tmp_path: Path) -> None:
+    """A file that goes into the guest, or the number of lanes; a file of no matter changes nothing."""
+    provision = tmp_path / "provision"
+    shutil.copytree(PROVISION, provision)
+    before = ensure.named(provision, lanes=1)
+    assert before == ensure.named(PROVISION, lanes=1)
+    assert before != ensure.named(provision, lanes=2)
+
+    (provision / "guest" / "note.txt").write_text("of no matter")
+    assert ensure.named(provision, lanes=1) == before
+    with (provision / "guest" / "network.sh").open("a") as script:
+        script.write("# changed\n")
+    assert ensure.named(provision, lanes=1) != before
+
+
+def flip_a_byte(path: Path) -> None:
+    """Change one bit in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("file", [MEMORY, DISK, CLOCK])
+@pytest.mark.parametrize(
+    "damage",
+    [flip_a_byte, lambda path: path.unlink(), lambda path: os.truncate(path, 5)],
+    ids=["bit", "gone", "short"],
+)
+def test_a_damaged_file_is_found_out_before_a_guest_gets_it(
+    tmp_path: Path, file: str, damage: Callable[[Path], None]
+) -> None:
+    """What a power cut or a bad disk leaves must not run."""
+    saved = write(tmp_path / "m", {})
+    damage(tmp_path / "m" / "saved" / file)
+
+    with pytest.raises(BrokenEnvironment, match="damaged"):
+        saved.check()
+
+
+@pytest.mark.parametrize("manifest", ["", "[]", '{"made_of": 1}', "{}"])
+def test_a_state_that_does_not_say_what_it_is_made_of_is_of_no_use(tmp_path: Path, manifest: str) -> None:
+    """Whatever is in its file."""
+    saved = write(tmp_path / "m", {"keys": "k"})
+    (tmp_path / "m" / "saved" / "manifest.json").write_text(manifest)
+
+    assert saved.differs_in({"keys": "k"}) == ["keys"]
+    with pytest.raises(BrokenEnvironment, match="damaged"):
+        saved.check()
+
+
+def test_a_state_without_its_time_is_an_error_not_a_fault(tmp_path: Path) -> None:
+    """Whole as its files may be."""
+    saved = write(tmp_path / "m", {})
+    (tmp_path / "m" / "saved" / CLOCK).write_text("")
+
+    with pytest.raises(BrokenEnvironment, match="what time"):
+        _ = saved.clock_s
+
+
+def test_an_interrupted_save_leaves_the_state_before_and_nothing_half_written(tmp_path: Path) -> None:
+    """Whatever interrupts it."""
+    saved = write(tmp_path / "m", {"keys": "first"})
+
+    def save_half() -> None:
+        with saved.written({"keys": "second"}) as scratch:
+            (scratch / MEMORY).write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save_half()
+
+    assert saved.differs_in({"keys": "first"}) == []
+    saved.check()
+    assert [path.name for path in (tmp_path / "m").iterdir()] == ["saved"]
+
+
+def test_what_a_killed_command_left_half_written_goes_with_the_next_save(tmp_path: Path) -> None:
+    """It would take up space for ever."""
+    (tmp_path / "m" / "saved.unfinished" / "deep").mkdir(parents=True)
+    write(tmp_path / "m", {})
+
+    assert [path.name for path in (tmp_path / "m").iterdir()] == ["saved"]
+
+
+def answering(directory: Path, *lines: str) -> threading.Thread:
+    """Stand in for QEMU: greet, and answer one line to each that comes."""
+    directory.mkdir(parents=True)
+    server = socket.socket(socket.AF_UNIX)
+    here = os.open(directory, os.O_RDONLY)
+    server.bind(f"/proc/self/fd/{here}/{qmp.SOCKET}")
+    os.close(here)
+    server.listen()
+
+    def serve() -> None:
+        with server, server.accept()[0] as connection, connection.makefile("rwb") as stream:
+            stream.write(b'{"QMP": {}}\n')
+            stream.flush()
+            for line in lines:
+                stream.readline()
+                stream.write(line.encode() + b"\n")
+                stream.flush()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread
+
+
+def test_the_monitor_is_reached_however_long_its_path(tmp_path: Path) -> None:
+    """An address of a UNIX socket has room for 107 bytes; events between an answer and its question are passed over."""
+    directory = tmp_path / ("long" * 30)
+    event, answer = json.dumps({"event": "STOP"}), json.dumps({"return": {"status": "paused"}})
+    qemu = answering(directory, '{"return": {}}', f"{event}\n{answer}")
+    with Monitor(directory) as monitor:
+        assert monitor.ask("query-status") == {"status": "paused"}
+    qemu.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [('{"error": {"desc": "no such thing"}}', "no such thing"), ("nonsense", "did not answer 'stop'")],
+)
+def test_what_the_monitor_refuses_is_an_error_in_its_words(tmp_path: Path, answer: str, said: str) -> None:
+    """Not a traceback."""
+    qemu = answering(tmp_path / "m", '{"return": {}}', answer)
+    with Monitor(tmp_path / "m") as monitor, pytest.raises(BrokenEnvironment, match=said):
+        monitor.ask("stop")
+    qemu.join()
+
+
+def test_a_monitor_that_is_not_there_or_goes_away_is_an_error(tmp_path: Path) -> None:
+    """As when QEMU has just died."""
+    with pytest.raises(BrokenEnvironment, match="does not answer"):
+        Monitor(tmp_path)
+    qemu = answering(tmp_path / "m")
+    with pytest.raises(BrokenEnvironment, match="does not answer"):
+        Monitor(tmp_path / "m")
+    qemu.join()
