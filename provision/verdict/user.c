@@ -9,7 +9,6 @@
  * A packet's line is in the log before its verdict is sent, so whatever is
  * seen of the packet later, the log has it already.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -26,10 +25,9 @@
 #include <unistd.h>
 
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
-#include <linux/netfilter/nfnetlink_conntrack.h>
-#include <linux/netlink.h>
 #include <libnetfilter_queue/libnetfilter_queue.h>
+
+#include "log.h"
 
 #define VERSION "1.0"
 
@@ -43,6 +41,8 @@ enum {
 	MESSAGE_BYTES = 4096,
 	/* As many packets as --hold-packets may ask for. */
 	MAX_WAITING = 1024,
+	/* As many messages as one call receives: more of them would save next to nothing. */
+	BATCH = 64,
 	/* What the kernel keeps for us, in packets and in bytes of messages. */
 	QUEUE_PACKETS = 8192,
 	SOCKET_BYTES = 4 << 20,
@@ -80,358 +80,136 @@ struct options {
 	const char *log;
 };
 
-/* A DNS query as far as it could be read. */
-struct query {
-	bool has_addresses;
-	bool has_id;
-	bool has_type;
-	char src[INET_ADDRSTRLEN];
-	char dst[INET_ADDRSTRLEN];
-	unsigned int sport;
-	unsigned int dport;
-	unsigned int id;
-	unsigned int type;
-};
-
-/* A packet's conntrack as the kernel described it when it queued the packet. */
-struct conntrack {
-	bool is_known;
-	uint32_t id;
-	bool is_confirmed;
-};
-
-struct waiting {
-	uint32_t id;
-	struct conntrack conntrack;
-	struct timespec queued;
-	struct query query;
+/* Where one call puts a batch of messages. */
+struct inbox {
+	struct mmsghdr messages[BATCH];
+	struct iovec parts[BATCH];
+	char buffers[BATCH][MESSAGE_BYTES] __attribute__((aligned(8)));
 };
 
 struct program {
 	struct options options;
-	int log;
-	bool log_broken;
-	bool log_cut;
+	struct log log;
+	struct inbox inbox;
 	int signals;
 	unsigned int stopped_by;
 	struct nfq_q_handle *queue;
-	struct waiting waiting[MAX_WAITING];
+	struct packet waiting[MAX_WAITING];
 	unsigned int count;
+	struct timespec received;
 	unsigned long packets;
 	unsigned long overruns;
 };
-
-static struct timespec now(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return time;
-}
 
 static long long nanoseconds(struct timespec time)
 {
 	return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-/* One line, one write: lines of programs that share a file do not mix. */
-static void log_line(struct program *program, const char *line, int length)
-{
-	ssize_t written;
-
-	if (program->log_cut && write(program->log, "\n", 1) == 1)
-		program->log_cut = false;
-	do {
-		written = write(program->log, line, (size_t)length);
-	} while (written < 0 && errno == EINTR);
-
-	/* What a full disk cut off stays alone on its line. */
-	if (written > 0)
-		program->log_cut = written < length;
-	/* Verdicts go on: a full disk must not stop anyone's packets. */
-	if (written != length && !program->log_broken) {
-		program->log_broken = true;
-		fprintf(stderr, "user.out: the log cannot be written: %s\n",
-			written < 0 ? strerror(errno) : "no space");
-	}
-}
-
-static void log_start(struct program *program)
-{
-	struct timespec realtime = now(CLOCK_REALTIME);
-	struct timespec monotonic = now(CLOCK_MONOTONIC);
-	char line[256];
-	int length;
-
-	length = snprintf(line, sizeof(line),
-			  "{\"event\":\"start\",\"queue\":%u,\"pid\":%ld,\"hold_packets\":%u,\"hold_ms\":%u,"
-			  "\"realtime_s\":%lld.%09ld,\"monotonic_s\":%lld.%09ld}\n",
-			  program->options.queue, (long)getpid(),
-			  program->options.hold_packets, program->options.hold_ms,
-			  (long long)realtime.tv_sec, realtime.tv_nsec,
-			  (long long)monotonic.tv_sec, monotonic.tv_nsec);
-	log_line(program, line, length);
-}
-
-static void log_end(struct program *program)
-{
-	char line[160];
-	int length;
-
-	length = snprintf(line, sizeof(line),
-			  "{\"event\":\"end\",\"packets\":%lu,\"overruns\":%lu,\"reason\":\"%s\"}\n",
-			  program->packets, program->overruns,
-			  program->stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
-	log_line(program, line, length);
-}
-
-static void log_error(struct program *program, uint32_t id, int error)
-{
-	char line[160];
-	int length;
-
-	length = snprintf(line, sizeof(line),
-			  "{\"event\":\"error\",\"id\":%u,\"message\":\"verdict not sent: %s\"}\n",
-			  id, strerror(error));
-	log_line(program, line, length);
-}
-
-static void format_type(char *text, size_t size, const struct query *query)
-{
-	if (!query->has_type)
-		snprintf(text, size, "null");
-	else if (query->type == 1)	/* RFC 1035, 3.2.2 */
-		snprintf(text, size, "\"A\"");
-	else if (query->type == 28)	/* RFC 3596, 2.1 */
-		snprintf(text, size, "\"AAAA\"");
-	else
-		snprintf(text, size, "\"TYPE%u\"", query->type);
-}
-
-static void log_packet(struct program *program, const struct waiting *packet,
-		       struct timespec released)
-{
-	const struct query *query = &packet->query;
-	char addresses[128] = "\"src\":null,\"sport\":null,\"dst\":null,\"dport\":null";
-	const struct conntrack *conntrack = &packet->conntrack;
-	char id[16] = "null";
-	char ct_id[16] = "null";
-	char type[16];
-	char line[512];
-	int length;
-
-	if (query->has_addresses)
-		snprintf(addresses, sizeof(addresses),
-			 "\"src\":\"%s\",\"sport\":%u,\"dst\":\"%s\",\"dport\":%u",
-			 query->src, query->sport, query->dst, query->dport);
-	if (query->has_id)
-		snprintf(id, sizeof(id), "%u", query->id);
-	if (conntrack->is_known)
-		snprintf(ct_id, sizeof(ct_id), "%u", conntrack->id);
-	format_type(type, sizeof(type), query);
-	length = snprintf(line, sizeof(line),
-			  "{\"event\":\"packet\",\"id\":%u,%s,\"dns_id\":%s,\"type\":%s,"
-			  "\"ct_id\":%s,\"confirmed\":%s,"
-			  "\"queued_s\":%lld.%09ld,\"released_s\":%lld.%09ld,\"verdict\":\"accept\"}\n",
-			  packet->id, addresses, id, type, ct_id,
-			  !conntrack->is_known ? "null" : conntrack->is_confirmed ? "true" : "false",
-			  (long long)packet->queued.tv_sec, packet->queued.tv_nsec,
-			  (long long)released.tv_sec, released.tv_nsec);
-	log_line(program, line, length);
-}
-
-static unsigned int read16(const unsigned char *bytes)
-{
-	return (unsigned int)bytes[0] << 8 | bytes[1];
-}
-
-/* The question's type stands behind its name: labels, each with its length (RFC 1035, 4.1.2). */
-static void parse_dns(const unsigned char *dns, size_t length, struct query *query)
-{
-	size_t at = 12;
-
-	if (length < 2)
-		return;
-	query->has_id = true;
-	query->id = read16(dns);
-
-	while (at < length && dns[at] != 0 && dns[at] < 64)
-		at += (size_t)dns[at] + 1;
-	if (at + 3 > length || dns[at] != 0)
-		return;
-	query->has_type = true;
-	query->type = read16(dns + at + 1);
-}
-
-/* IPv4 and UDP headers (RFC 791, RFC 768); anything else leaves the query empty. */
-static void parse_packet(const unsigned char *packet, size_t length, struct query *query)
-{
-	size_t header;
-
-	memset(query, 0, sizeof(*query));
-	if (length < 20 || packet[0] >> 4 != 4 || packet[9] != IPPROTO_UDP)
-		return;
-	/* A later fragment has no ports. */
-	if (read16(packet + 6) & 0x1fff)
-		return;
-	header = (size_t)(packet[0] & 0xf) * 4;
-	if (header < 20 || length < header + 8)
-		return;
-	inet_ntop(AF_INET, packet + 12, query->src, sizeof(query->src));
-	inet_ntop(AF_INET, packet + 16, query->dst, sizeof(query->dst));
-	query->sport = read16(packet + header);
-	query->dport = read16(packet + header + 2);
-	query->has_addresses = true;
-	parse_dns(packet + header + 8, length - header - 8, query);
-}
-
-/* The attribute of a type among those given, or NULL. Its payload holds "least" bytes or more. */
-static const struct nlattr *attribute(const void *attributes, size_t length, unsigned int type, size_t least)
-{
-	const unsigned char *at = attributes;
-
-	while (length >= NLA_HDRLEN) {
-		const struct nlattr *found = (const struct nlattr *)at;
-		size_t space = NLA_ALIGN((size_t)found->nla_len);
-
-		if (found->nla_len < NLA_HDRLEN || found->nla_len > length)
-			break;
-		if ((found->nla_type & NLA_TYPE_MASK) == type)
-			return found->nla_len >= NLA_HDRLEN + least ? found : NULL;
-		if (space >= length)
-			break;
-		at += space;
-		length -= space;
-	}
-	return NULL;
-}
-
-static const unsigned char *payload_of(const struct nlattr *attribute)
-{
-	return (const unsigned char *)attribute + NLA_HDRLEN;
-}
-
-static uint32_t read32(const unsigned char *bytes)
-{
-	return (uint32_t)read16(bytes) << 16 | read16(bytes + 2);
-}
-
 /*
- * The library has no function for it: the conntrack is an attribute of the
- * message itself, with attributes of its own. Kernels have it since 3.6, and
- * fill it in while nf_conntrack_netlink is loaded.
+ * One verdict for many is good for every packet up to the one it names, and so
+ * for those only which were all received: the first ones that wait.
  */
-static void parse_conntrack(const struct nfgenmsg *message, struct conntrack *conntrack)
+static int accept_first(struct program *program, unsigned int count)
 {
-	const struct nlmsghdr *header = (const struct nlmsghdr *)((const char *)message - NLMSG_HDRLEN);
-	const size_t before = NLMSG_SPACE(sizeof(*message));
-	const struct nlattr *nest, *id, *status;
-	size_t length;
+	uint32_t last = program->waiting[count - 1].id;
 
-	memset(conntrack, 0, sizeof(*conntrack));
-	if (header->nlmsg_len < before)
-		return;
-	nest = attribute((const char *)header + before, header->nlmsg_len - before, NFQA_CT, 0);
-	if (!nest)
-		return;
-	length = nest->nla_len - NLA_HDRLEN;
-	id = attribute(payload_of(nest), length, CTA_ID, sizeof(uint32_t));
-	status = attribute(payload_of(nest), length, CTA_STATUS, sizeof(uint32_t));
-	if (!id || !status)
-		return;
-	conntrack->is_known = true;
-	conntrack->id = read32(payload_of(id));
-	conntrack->is_confirmed = read32(payload_of(status)) & IPS_CONFIRMED;
+	if (count == 1)
+		return nfq_set_verdict(program->queue, last, NF_ACCEPT, 0, NULL);
+	return nfq_set_verdict_batch(program->queue, last, NF_ACCEPT);
 }
 
-static void release_all(struct program *program)
+/* Lets the first ones go of those that wait. */
+static void release(struct program *program, unsigned int count)
+{
+	struct timespec released = now(CLOCK_MONOTONIC);
+	unsigned int i;
+
+	if (count == 0)
+		return;
+	for (i = 0; i < count; i++)
+		log_packet(&program->log, &program->waiting[i], released);
+	write_log(&program->log);
+	if (accept_first(program, count) < 0) {
+		int error = errno;
+
+		for (i = 0; i < count; i++)
+			log_error(&program->log, &program->waiting[i], error);
+		write_log(&program->log);
+	}
+	program->packets += count;
+	program->count -= count;
+	memmove(program->waiting, program->waiting + count, program->count * sizeof(program->waiting[0]));
+}
+
+/* Lets go of what need not wait: as many together as --hold-packets says, and so twice as many, and so on. */
+static void release_full(struct program *program)
+{
+	release(program, program->count - program->count % program->options.hold_packets);
+}
+
+/* How long the packets that wait may still be held, in nanoseconds. */
+static long long time_left(const struct program *program)
+{
+	long long held = nanoseconds(now(CLOCK_MONOTONIC)) - nanoseconds(program->waiting[0].queued);
+
+	return program->options.hold_ms * 1000000LL - held;
+}
+
+static void on_message(struct program *program, const char *message, size_t length)
+{
+	struct packet *packet;
+
+	if (program->count == MAX_WAITING)
+		release_full(program);
+	packet = &program->waiting[program->count];
+	if (!read_packet(message, length, packet))
+		return;
+	packet->queued = program->received;
+	program->count++;
+}
+
+static void prepare(struct inbox *inbox)
 {
 	unsigned int i;
 
-	for (i = 0; i < program->count; i++) {
-		const struct waiting *packet = &program->waiting[i];
-
-		log_packet(program, packet, now(CLOCK_MONOTONIC));
-		if (nfq_set_verdict(program->queue, packet->id, NF_ACCEPT, 0, NULL) < 0)
-			log_error(program, packet->id, errno);
-		program->packets++;
+	for (i = 0; i < BATCH; i++) {
+		inbox->parts[i].iov_base = inbox->buffers[i];
+		inbox->parts[i].iov_len = MESSAGE_BYTES;
+		inbox->messages[i].msg_hdr.msg_iov = &inbox->parts[i];
+		inbox->messages[i].msg_hdr.msg_iovlen = 1;
 	}
-	program->count = 0;
 }
 
-/* When the packets that wait must go: never for none. */
-static bool due(const struct program *program, long long *left)
+enum received { NOTHING, SOMETHING, NOTHING_EVER };
+
+/* Takes what the kernel has for us, a batch at most. */
+static enum received receive(struct program *program, struct nfq_handle *handle)
 {
-	long long held;
+	struct inbox *inbox = &program->inbox;
+	int count = recvmmsg(nfq_fd(handle), inbox->messages, BATCH, MSG_DONTWAIT, NULL);
+	int i;
 
-	*left = -1;
-	if (program->count == 0)
-		return false;
-	if (program->count >= program->options.hold_packets)
-		return true;
-	held = nanoseconds(now(CLOCK_MONOTONIC)) - nanoseconds(program->waiting[0].queued);
-	*left = program->options.hold_ms * 1000000LL - held;
-	return *left <= 0;
-}
-
-static int on_packet(struct nfq_q_handle *queue, struct nfgenmsg *message,
-		     struct nfq_data *data, void *context)
-{
-	struct program *program = context;
-	const struct nfqnl_msg_packet_hdr *header = nfq_get_msg_packet_hdr(data);
-	struct waiting *packet;
-	unsigned char *payload = NULL;
-	int length;
-
-	(void)queue;
-	if (!header)
-		return 0;
-	if (program->count == MAX_WAITING)
-		release_all(program);
-	packet = &program->waiting[program->count++];
-	packet->id = ntohl(header->packet_id);
-	packet->queued = now(CLOCK_MONOTONIC);
-	length = nfq_get_payload(data, &payload);
-	parse_packet(payload, length > 0 ? (size_t)length : 0, &packet->query);
-	parse_conntrack(message, &packet->conntrack);
-	return 0;
-}
-
-/*
- * Takes what the kernel has for us, but no more than a full queue: under a
- * flood it would never come back to see a signal. False when the socket is
- * of no use any more.
- */
-static bool receive_all(struct program *program, struct nfq_handle *handle)
-{
-	char message[MESSAGE_BYTES] __attribute__((aligned(8)));
-	unsigned int messages;
-	long long left;
-
-	for (messages = 0; messages < QUEUE_PACKETS; messages++) {
-		ssize_t length = recv(nfq_fd(handle), message, sizeof(message), MSG_DONTWAIT);
-
-		if (length >= 0) {
-			nfq_handle_packet(handle, message, (int)length);
-			if (due(program, &left))
-				release_all(program);
-			continue;
-		}
+	if (count < 0) {
 		switch (errno) {
 		case EAGAIN:
-			return true;
+			return NOTHING;
 		case EINTR:
-			continue;
+			return SOMETHING;
 		case ENOBUFS:
 			/* The kernel had more for us than the socket holds, and dropped it. */
 			program->overruns++;
-			continue;
+			return SOMETHING;
 		default:
 			fprintf(stderr, "user.out: the queue cannot be read: %s\n", strerror(errno));
-			return false;
+			return NOTHING_EVER;
 		}
 	}
-	return true;
+	program->received = now(CLOCK_MONOTONIC);
+	for (i = 0; i < count; i++)
+		on_message(program, inbox->buffers[i], inbox->messages[i].msg_len);
+	release_full(program);
+	return SOMETHING;
 }
 
 /*
@@ -466,27 +244,27 @@ static bool serve(struct program *program, struct nfq_handle *handle)
 		{ .fd = nfq_fd(handle), .events = POLLIN },
 		{ .fd = program->signals, .events = POLLIN },
 	};
-	bool well = true;
-	long long left;
+	enum received received = SOMETHING;
+	unsigned int batches;
 
-	while (well && !program->stopped_by) {
-		struct timespec timeout;
+	while (received != NOTHING_EVER && !program->stopped_by) {
+		long long left = program->count ? time_left(program) : 0;
+		struct timespec timeout = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
 
-		if (due(program, &left))
-			release_all(program);
-		timeout.tv_sec = left / 1000000000;
-		timeout.tv_nsec = left % 1000000000;
+		if (program->count && left <= 0)
+			release(program, program->count);
 		if (ppoll(ready, 2, program->count ? &timeout : NULL, NULL) <= 0)
 			continue;
 		if (ready[0].revents)
-			well = receive_all(program, handle);
+			received = receive(program, handle);
 		if (ready[1].revents)
 			receive_signal(program);
 	}
-	if (well)
-		well = receive_all(program, handle);
-	release_all(program);
-	return well;
+	/* No more than a full queue: in a flood there is always something. */
+	for (batches = 0; received == SOMETHING && batches < QUEUE_PACKETS; batches++)
+		received = receive(program, handle);
+	release(program, program->count);
+	return received != NOTHING_EVER;
 }
 
 static int refuse(const struct options *options, int error)
@@ -509,7 +287,7 @@ static int run(struct program *program)
 	if (!handle || !listen_for_signals(program))
 		return refuse(&program->options, errno);
 
-	program->queue = nfq_create_queue(handle, (uint16_t)program->options.queue, on_packet, program);
+	program->queue = nfq_create_queue(handle, (uint16_t)program->options.queue, NULL, NULL);
 	if (!program->queue ||
 	    nfq_set_queue_maxlen(program->queue, QUEUE_PACKETS) < 0) {
 		int error = errno;
@@ -520,7 +298,9 @@ static int run(struct program *program)
 	/* What a kernel does not know how to tell is simply not in the log. */
 	nfq_set_queue_flags(program->queue, NFQA_CFG_F_CONNTRACK, NFQA_CFG_F_CONNTRACK);
 	nfnl_rcvbufsiz(nfq_nfnlh(handle), SOCKET_BYTES);
-	log_start(program);
+	prepare(&program->inbox);
+	log_start(&program->log, program->options.queue, program->options.hold_packets, program->options.hold_ms);
+	write_log(&program->log);
 	/* Last: from here on the kernel lists the queue as ready. */
 	if (nfq_set_mode(program->queue, NFQNL_COPY_PACKET, COPY_BYTES) < 0) {
 		int error = errno;
@@ -532,7 +312,9 @@ static int run(struct program *program)
 	well = serve(program, handle);
 	nfq_destroy_queue(program->queue);
 	nfq_close(handle);
-	log_end(program);
+	log_end(&program->log, program->packets, program->overruns,
+		program->stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
+	write_log(&program->log);
 	return well ? EXIT_SUCCESS : EXIT_BROKEN;
 }
 
@@ -599,13 +381,13 @@ int main(int argc, char **argv)
 {
 	static struct program program = {
 		.options = { .hold_packets = 1 },
-		.log = STDOUT_FILENO,
+		.log.file = STDOUT_FILENO,
 	};
 
 	parse_options(argc, argv, &program.options);
 	if (program.options.log) {
-		program.log = open(program.options.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-		if (program.log < 0) {
+		program.log.file = open(program.options.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+		if (program.log.file < 0) {
 			fprintf(stderr, "user.out: %s cannot be opened: %s\n", program.options.log, strerror(errno));
 			return EXIT_BROKEN;
 		}
