@@ -107,13 +107,16 @@ def _upload(shell: Shell, provision: Path, digest: str) -> None:
             tar.add(path, arcname=str(path.relative_to(provision)))
     shell.ask(["mkdir", "-p", REMOTE])
     shell.put(archive.getvalue(), f"{REMOTE}/sources.tar")
-    # The digest is written last: a machine that was cut off half-way is provisioned again. So below.
-    script = f"cd {REMOTE} && rm -f digest && tar -xf sources.tar && rm sources.tar && echo {digest} >digest"
+    # The digest comes last, when all else is on the disk: a machine that was cut off half-way, or crashed later,
+    # is provisioned again. So below.
+    script = f"cd {REMOTE} && rm -f digest && tar -xf sources.tar && rm sources.tar && sync && echo {digest} >digest"
     shell.ask(["sh", "-eu", "-c", script])
 
 
 def _build(shell: Shell, machine: Machine, digest: str) -> None:
     build = f"{REMOTE}/build"
     modules = " ".join(_modules(machine))
-    script = f"rm -f {build}/digest && MODULES='{modules}' {REMOTE}/guest/build.sh && echo {digest} >{build}/digest"
+    script = (
+        f"rm -f {build}/digest && MODULES='{modules}' {REMOTE}/guest/build.sh && sync && echo {digest} >{build}/digest"
+    )
     shell.ask(["sh", "-eu", "-c", script], bound_s=BUILD_BOUND_S)

@@ -13,8 +13,9 @@ REMOTE = "/opt/lab"
 _FACTS = f"""
 uname -r
 cat /etc/centos-release 2>/dev/null || (. /etc/os-release && echo "$PRETTY_NAME")
-cat {REMOTE}/digest 2>/dev/null || echo none
-cat {REMOTE}/build/digest 2>/dev/null || echo none
+# grep, as a file can be empty after a crash.
+grep . {REMOTE}/digest 2>/dev/null || echo none
+grep . {REMOTE}/build/digest 2>/dev/null || echo none
 cd {REMOTE}/build 2>/dev/null && echo user.out* "$(uname -r)"/*.ko || echo none
 cat /sys/module/ctrewind/parameters/era 2>/dev/null || echo untouched
 cat /run/lab/lanes 2>/dev/null || echo 0
