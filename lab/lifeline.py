@@ -193,6 +193,7 @@ def _of_query(
     # A source without ids tells queries apart by port and type: if it can, since not all sources know those.
     nameless = [sighting for sighting in sightings if sighting.dns_id is None]
     named = [sighting for sighting in nameless if sighting.sport in sports and sighting.qtype == qtype]
+    starts = _with_dropped(starts, own + named)
     placed, unplaced = _placed(starts, own + named)
     if not sports or qtype is None:
         unplaced |= {(sighting.source, sighting.stage) for sighting in nameless}
@@ -206,6 +207,14 @@ def _of_query(
             points.append(_point(stage, there, awake, passes=passes))
         sport = _first(sighting.sport for sighting in placed[attempt])
         yield Lifeline(dns_id, qtype, sport, attempt + 1, tuple(points))
+
+
+def _with_dropped(starts: Sequence[Sighting], sightings: Iterable[Sighting]) -> Sequence[Sighting]:
+    """Add the sendings that never came to where these were seen: the wire is told of none that confirm dropped."""
+    dropped = [sighting for sighting in sightings if sighting.dropped]
+    if starts[0].stage in {Stage.SENT, Stage.QUEUED} or any(start.time_s is None for start in (*starts, *dropped)):
+        return starts
+    return sorted((*dropped, *starts), key=lambda start: start.time_s or 0.0)
 
 
 def _placed(

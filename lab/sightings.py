@@ -132,7 +132,8 @@ def _by_resolver(evidence: Evidence) -> Iterator[Sighting]:
     for event in evidence.resolver.value or ():
         if event.message is not None and event.kind in stages:
             told = event.message
-            detail = f"{event.protocol}, {told.rcode}" if told.rcode else event.protocol
+            said = told.rcode or ("refused (EPERM)" if event.refused else None)
+            detail = f"{event.protocol}, {said}" if said else event.protocol
             stage, sport = stages[event.kind], event.local_port
             yield Sighting("client.strace", stage, told.dns_id, told.qtype, sport, event.time_s, 0, detail)
 

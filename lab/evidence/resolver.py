@@ -35,6 +35,7 @@ class ResolverEvent:
         protocol: `udp` or `tcp`.
         message: What was sent or read; None for `timed_out`, and for what is too short to be a message.
         timeout_s: How long it was told to wait, in seconds, for `timed_out`; 0 when it only had a look; else None.
+        refused: Whether the kernel dropped what was `sent` before the call returned, and told the sender so.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class ResolverEvent:
     protocol: Literal["udp", "tcp"]
     message: Message | None
     timeout_s: float | None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,21 @@ class _Found:
     server: tuple[str, int] | None
     message: Message | None = None
     timeout_s: float | None = None
+    refused: bool = False
 
     def event(self) -> ResolverEvent:
         server, server_port = self.server or (None, None)
         port, protocol = self.socket.local_port, self.socket.protocol
         of = (self.pid, self.fd, server, server_port, port, protocol)
-        return ResolverEvent(self.kind, self.time_s, *of, self.message, self.timeout_s)
+        return ResolverEvent(self.kind, self.time_s, *of, self.message, self.timeout_s, self.refused)
 
 
 def events(calls: Iterable[Call]) -> tuple[ResolverEvent, ...]:
     """Give what was done on sockets to port 53 of any address, in order of time.
 
-    Calls that failed did nothing. A look ahead (MSG_PEEK) is no read, and epoll's waits are not understood. A message
-    over TCP is there when its last byte is, whatever pieces it came in (RFC 1035, 4.2.2: its length stands before it).
+    Calls that failed did nothing, but for a datagram that netfilter dropped: it came that far. A look ahead (MSG_PEEK)
+    is no read, and epoll's waits are not understood. A message over TCP is there when its last byte is, whatever pieces
+    it came in (RFC 1035, 4.2.2: its length stands before it).
     """
     descriptors = Descriptors()
     found: list[_Found] = []
@@ -93,7 +97,8 @@ def _takes_effect_s(call: Call) -> float:
 
 def _single(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
     """sendto, write, recvfrom, read: descriptor, bytes, length, and perhaps flags and an address."""
-    text, length = call.arguments[1], call.result
+    text = call.arguments[1]
+    length = strace_values.number(call.arguments[2]) if _is_refused(call) else call.result
     parts = [text] if isinstance(text, Text) else []
     yield from _transferred(call, descriptors, parts, length, call.arguments[4])
 
@@ -149,7 +154,15 @@ def _transferred(
     messages = [shown.beginning()] if socket.protocol == "udp" else socket.streams[kind].take(shown)
     for payload in messages:
         # Over TCP, reading nothing is the end; over UDP, it is an empty message.
-        yield _Found(kind, time_s, call.pid, fd, socket, server, message.parse(payload))
+        yield _Found(kind, time_s, call.pid, fd, socket, server, message.parse(payload), refused=_is_refused(call))
+
+
+def _is_refused(call: Call) -> bool:
+    """Tell whether netfilter dropped a datagram while it was being sent: nf_hook_slow() makes EPERM of NF_DROP.
+
+    One that waits in a queue by then is dropped later, and its sender is not told.
+    """
+    return call.result == -1 and call.more.startswith("EPERM") and call.name.startswith("send")
 
 
 def _is_a_look(call: Call) -> bool:

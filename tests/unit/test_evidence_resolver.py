@@ -93,6 +93,19 @@ def test_era_resolve_gets_both_answers(trial: str) -> None:
     assert types == ["A", "AAAA", "A", "AAAA"]
 
 
+def test_a_query_that_confirm_drops_while_it_is_sent_was_sent_and_refused() -> None:
+    """Else the kernel trace has a packet that nobody sent, and it is taken for the one that was sent again."""
+    refused = f"1 1000000000.000003 sendto(7, {A}, 30, MSG_NOSIGNAL, NULL, 0) = -1 EPERM (Operation not permitted)\n"
+    failed = refused.replace("EPERM (Operation not permitted)", "ENETUNREACH (Network is unreachable)")
+
+    (sent,) = events(CONNECTED + refused)
+
+    assert (sent.kind, sent.refused) == ("sent", True)
+    assert sent.message is not None
+    assert sent.message.qtype == "A"
+    assert events(CONNECTED + failed) == ()
+
+
 def test_an_unconnected_socket_is_followed() -> None:
     """Musl and busybox send to an address and read from anyone, and nothing else names the server."""
     happened = events(
@@ -174,7 +187,7 @@ def test_messages_over_tcp_are_put_together() -> None:
 def test_only_what_was_done_counts() -> None:
     """A call that failed, a look ahead, a send that never returned did nothing to the lookup."""
     assert not events(
-        CONNECTED + f"1 1000000001.000000 sendto(7, {A}, 30, 0, NULL, 0) = -1 EPERM (Operation not permitted)\n"
+        CONNECTED + f"1 1000000001.000000 sendto(7, {A}, 30, 0, NULL, 0) = -1 ENETUNREACH (Network is unreachable)\n"
         "1 1000000001.100000 recvfrom(7, 0x7ffe, 512, 0, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable)\n"
         f"1 1000000001.200000 recvfrom(7, {ANSWER}, 512, MSG_PEEK, NULL, NULL) = 46\n"
         "1 1000000001.300000 poll([{fd=7, events=POLLIN}], 1, 5000) = ? ERESTART_RESTARTBLOCK (Interrupted)\n"
