@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.catalogue.client import Client
 from lab.catalogue.scenario import Cache, Outside, Scenario
 
 A_PROCESSOR = 48
@@ -26,10 +27,12 @@ def most(scenario: Scenario, *, traced: bool) -> int:
     """Give how many lanes a scenario's trials can use at most.
 
     One, where the trials of two lanes could not be told apart: by the kernel's trace and the server's log, or on the
-    loopback of a cache of its own. And one where a resolver outside is asked, which many at once would burden.
+    loopback of a cache of its own. One where a resolver outside is asked, which many at once would burden. And one for
+    two threads, which need two processors to themselves to meet.
     """
     alone = any(isinstance(step, Cache | Outside) for step in scenario.step)
-    return 1 if alone or traced else MOST
+    threads = scenario.lookup.client is Client.THREADS
+    return 1 if alone or threads or traced else MOST
 
 
 class Lowering:

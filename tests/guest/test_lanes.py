@@ -67,6 +67,16 @@ def test_rules_of_one_scenario_are_gone_from_every_lane_before_the_next(running:
     assert all((path / "verdict.jsonl").read_text() == "" for path in baseline.iterdir())
 
 
+def test_the_server_tracks_no_connection(running: TestLab) -> None:
+    """Its processors would run the race a second time, and drop what the lane had let through."""
+    running.well("run", "old", "-s", "baseline", "-n", "2")
+    held = running.well("ssh", "old", "--", "ip", "netns", "exec", "lab-server", "conntrack", "-L")
+    own = running.well("ssh", "old", "--", "ip", "netns", "exec", "lab-lane0", "conntrack", "-L")
+
+    assert held.out.strip() == ""
+    assert "dport=53" in own.out
+
+
 def test_a_longer_hold_arms_the_race_more_often(running: TestLab, tmp_path: Path) -> None:
     """The dial turns: at 50 ms the second query always comes while the first waits."""
     done = running.run("sweep", "old", "new", "--hold", "50ms", "-n", "6", "-o", str(tmp_path / "dial.svg"), "--json")

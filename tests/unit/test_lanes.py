@@ -36,10 +36,11 @@ def test_there_is_always_a_lane_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "traced", "most"), [("nfqueue", False, 128), ("nfqueue", True, 1), ("nfqueue-cache", False, 1)]
+    ("scenario", "traced", "most"),
+    [("nfqueue", False, 128), ("nfqueue", True, 1), ("nfqueue-cache", False, 1), ("threads", False, 1)],
 )
-def test_trials_that_could_not_be_told_apart_are_made_one_by_one(scenario: str, traced: object, most: int) -> None:
-    """The kernel's trace has no lanes, nor has the loopback of a cache."""
+def test_trials_that_would_disturb_each_other_are_made_one_by_one(scenario: str, traced: object, most: int) -> None:
+    """The kernel's trace has no lanes, nor has the loopback of a cache; and two threads need two processors to meet."""
     (found,) = find.scenarios(SCENARIOS, [scenario])
 
     assert lanes.most(found, traced=bool(traced)) == most
