@@ -20,6 +20,7 @@ from lab.bench.demonstration import demonstration
 from lab.bench.lanes import lanes
 from lab.bench.tools import REPEATS, Figures
 from lab.bench.trials import trials
+from lab.bench.verdicts import verdicts
 from lab.errors import BadInput
 from lab.files import write_whole
 from lab.home import PROJECT
@@ -27,7 +28,14 @@ from lab.result import Result
 from lab.session import Session
 
 PARTS: Mapping[str, Callable[[Path], Figures]] = MappingProxyType(
-    {"booting": booting, "warm": warm, "trials": trials, "lanes": lanes, "demo": demonstration}
+    {
+        "booting": booting,
+        "warm": warm,
+        "trials": trials,
+        "lanes": lanes,
+        "verdicts": verdicts,
+        "demo": demonstration,
+    }
 )
 
 LATEST = PROJECT / "bench" / "latest.json"

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * load - sends DNS queries through a lane, round by round, and awaits them
+ *
+ * Built and run inside a guest, as root, in a lane of the test network: it
+ * sends there, listens in the server's namespace, and goes no further. The
+ * packets of a round are all on their way at once; a round of one is a round
+ * trip. The last packet has an address of its own, the next one: as a queue
+ * keeps the order, who waits there is not woken by all the others.
+ * Usage: load NAMESPACE ADDRESS ROUNDS PACKETS [PID]
+ *        With PID, that process is stopped while a round is sent, and what is
+ *        timed begins when it goes on: how long it takes to empty the queue.
+ * Prints how many packets were sent, how many came, and the median time of a
+ * round in seconds.
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	MOST_PACKETS = 1024,
+	MOST_ROUNDS = 100000,
+	/* A packet that has not come by then never will. */
+	LOST_MS = 5000,
+};
+
+/* A query for the A record of www.lab.test. */
+static char query[] =
+	"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+	"\x03www\x03lab\x04test\x00\x00\x01\x00\x01";
+
+static struct mmsghdr messages[MOST_PACKETS];
+static double took[MOST_ROUNDS];
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+/* A way through the lane: where packets go in, and where they come out. */
+struct way {
+	struct sockaddr_in server;
+	int in;
+	int out;
+};
+
+static int udp_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (fd < 0)
+		err(1, "UDP socket");
+	return fd;
+}
+
+static void open_here(struct way *way)
+{
+	way->in = udp_socket();
+	if (connect(way->in, (struct sockaddr *)&way->server, sizeof(way->server)))
+		err(1, "connect");
+}
+
+static void open_there(struct way *way)
+{
+	way->out = udp_socket();
+	/* For a whole round. */
+	if (setsockopt(way->out, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ 4 << 20 }, sizeof(int)) ||
+	    bind(way->out, (struct sockaddr *)&way->server, sizeof(way->server)))
+		err(1, "bind");
+}
+
+static void enter(const char *namespace)
+{
+	int fd = open(namespace, O_RDONLY);
+
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		err(1, "%s", namespace);
+	close(fd);
+}
+
+static void send_all(const struct way *way, unsigned int packets)
+{
+	unsigned int sent = 0;
+
+	while (sent < packets) {
+		int count = sendmmsg(way->in, messages + sent, packets - sent, 0);
+
+		if (count < 0)
+			err(1, "send");
+		sent += count;
+	}
+}
+
+static unsigned int receive_all(const struct way *way)
+{
+	unsigned int received = 0;
+	char byte;
+
+	while (recv(way->out, &byte, 1, MSG_DONTWAIT) >= 0)
+		received++;
+	return received;
+}
+
+static void signal_if_any(pid_t pid, int signal)
+{
+	if (pid && kill(pid, signal))
+		err(1, "process %d", pid);
+}
+
+/* Gives how many came; the time is that from the first packet, or from when the process went on. */
+static unsigned int round_of(const struct way *most, const struct way *last,
+			     unsigned int packets, pid_t pid, double *seconds)
+{
+	struct pollfd ready = { .fd = last->out, .events = POLLIN };
+	double begun = now();
+
+	signal_if_any(pid, SIGSTOP);
+	send_all(most, packets - 1);
+	send_all(last, 1);
+	if (pid)
+		begun = now();
+	signal_if_any(pid, SIGCONT);
+	poll(&ready, 1, LOST_MS);
+	*seconds = now() - begun;
+	return receive_all(most) + receive_all(last);
+}
+
+static int ascending(const void *one, const void *other)
+{
+	double difference = *(const double *)one - *(const double *)other;
+
+	return (difference > 0) - (difference < 0);
+}
+
+static unsigned int number(const char *text, long most)
+{
+	long value = strtol(text, NULL, 10);
+
+	if (value < 1 || value > most)
+		errx(2, "'%s' is not a number from 1 to %ld", text, most);
+	return value;
+}
+
+int main(int argc, char **argv)
+{
+	struct iovec iov = { .iov_base = query, .iov_len = sizeof(query) - 1 };
+	struct way most = { .server = { .sin_family = AF_INET, .sin_port = htons(53) } };
+	unsigned long received = 0;
+	unsigned int rounds, packets, i;
+	struct way last;
+	pid_t pid;
+
+	if (argc < 5 || argc > 6)
+		errx(2, "usage: load NAMESPACE ADDRESS ROUNDS PACKETS [PID]");
+	if (inet_pton(AF_INET, argv[2], &most.server.sin_addr) != 1)
+		errx(2, "'%s' is not an address", argv[2]);
+	rounds = number(argv[3], MOST_ROUNDS);
+	packets = number(argv[4], MOST_PACKETS);
+	pid = argc > 5 ? (pid_t)number(argv[5], INT_MAX) : 0;
+	for (i = 0; i < packets; i++) {
+		messages[i].msg_hdr.msg_iov = &iov;
+		messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	last = most;
+	last.server.sin_addr.s_addr = htonl(ntohl(most.server.sin_addr.s_addr) + 1);
+	open_here(&most);
+	open_here(&last);
+	enter(argv[1]);
+	open_there(&most);
+	open_there(&last);
+
+	/* Conntrack has both flows from then on: there is no race here. */
+	if (round_of(&most, &last, 2, 0, took) != 2)
+		errx(1, "what is sent does not come out");
+	for (i = 0; i < rounds; i++)
+		received += round_of(&most, &last, packets, pid, &took[i]);
+	qsort(took, rounds, sizeof(*took), ascending);
+	printf("%lu %lu %.9f\n", (unsigned long)rounds * packets, received, took[rounds / 2]);
+	return 0;
+}
