@@ -88,6 +88,8 @@ class Shell:
                 "look_for_keys": False,
                 "banner_timeout": LOGIN_BOUND_S,
                 "auth_timeout": LOGIN_BOUND_S,
+                # By default a machine that hangs after a login is waited for for an hour.
+                "channel_timeout": LOGIN_BOUND_S,
             },
         )
         client = self._connection.client
@@ -197,7 +199,12 @@ class Shell:
         Raises:
             BrokenEnvironment: the connection broke.
         """
-        self._guarded(lambda: self._connection.put(io.BytesIO(content), path), f"write {path}")
+
+        def write() -> None:
+            self._connection.sftp().get_channel().settimeout(COMMAND_BOUND_S)
+            self._connection.put(io.BytesIO(content), path)
+
+        self._guarded(write, f"write {path}")
 
     def answers(self) -> bool:
         """Tell whether the machine's SSH server answers at all, without logging in."""

@@ -11,8 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from lab import ssh
+from lab.catalogue import find
+from lab.errors import BrokenEnvironment
+from lab.home import MACHINES, Home
 from lab.image.build import Image
 from lab.provider import accelerator
+from lab.session import Session
 from lab.work import Work
 from tests.guest.conftest import Done, TestLab, interrupt, wait_for
 
@@ -69,6 +74,24 @@ def test_a_guest_that_hangs_does_not_hang_the_lab(old: TestLab) -> None:
     assert "lab destroy old" in done.err
     old.well("destroy", "old")
     assert old.guests() == []
+
+
+def test_a_guest_that_hangs_after_a_login_does_not_hang_the_lab(old: TestLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command begins and no file is written any more; paramiko by itself would wait an hour for that."""
+    monkeypatch.setattr(ssh, "LOGIN_BOUND_S", 3.0)
+    monkeypatch.setattr(ssh, "COMMAND_BOUND_S", 3.0)
+    home = Home(old.home, Home.from_environment().cache, old.home / "no-config.toml")
+    with Session(home, Work()) as session:
+        (machine,) = session.as_they_are(find.machines(MACHINES, ["old"]))
+        shell = session.shell(machine)
+        shell.put(b"", "before")
+        (guest,) = old.guests()
+        guest.send_signal(signal.SIGSTOP)
+
+        with pytest.raises(BrokenEnvironment, match="could not write after"):
+            shell.put(b"x", "after")
+        with pytest.raises(BrokenEnvironment, match="could not run true over SSH: Timeout"):
+            shell.ask(["true"])
 
 
 def test_a_connection_that_is_cut_ends_the_run_and_not_the_machine(old: TestLab) -> None:
