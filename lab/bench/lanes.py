@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ GROWTH = (1, 10, 100)
 
 MANY = 1000
 """... and so many, once: they take two minutes."""
+
+LOOK_S = 0.05
+"""Between two looks at the memory of a run."""
 
 ONE_BY_ONE = 5
 """A hundred one by one would take nine minutes: from so many it is extrapolated."""
@@ -57,20 +61,30 @@ def lanes(directory: Path) -> Figures:
 
 
 def _run(session: Session, trials: int, *more: str) -> _Ran:
+    # A process of its own, so that its memory is its own, too.
     command = [sys.executable, "-m", "lab", "run", "old", "-s", "nfqueue", "-n", str(trials), "--quiet", *more]
     log = session.home.path / "bench.log"
-    memory_kb: list[int] = []
+    peak_kb = 0
 
     def run() -> None:
-        # A process of its own, so that its memory is its own, too.
+        nonlocal peak_kb
         pid = process.start(["env", f"LAB_HOME={session.home.path}", *command], log=log, cwd=session.home.path)
-        _, status, used = os.wait4(pid, 0)
-        if status != 0:
-            raise BrokenEnvironment(f"a run of {trials} trials failed", hint=process.last_lines(log))
-        memory_kb.append(used.ru_maxrss)
+        while os.waitpid(pid, os.WNOHANG) == (0, 0):
+            peak_kb = max(peak_kb, _peak_kb(pid))
+            time.sleep(LOOK_S)
 
     took_s = timed(run)
     newest = next(session.store.newest_first())
     (cell,) = review.of_run(session.store, newest).cells
-    # In units of 1024 bytes: getrusage(2).
-    return _Ran(took_s, memory_kb[0] * 1024 / 1e6, cell.armed, cell.stalled)
+    if cell.trials != trials:
+        raise BrokenEnvironment(f"a run of {trials} trials failed", hint=process.last_lines(log))
+    return _Ran(took_s, peak_kb * 1024 / 1e6, cell.armed, cell.stalled)
+
+
+def _peak_kb(pid: int) -> int:
+    """Give the most memory that a process had at once, in units of 1024 bytes: VmHWM of proc_pid_status(5).
+
+    What wait4(2) says counts what the process was forked from, too.
+    """
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)

@@ -27,15 +27,15 @@ LOAD_BOUND_S = 120.0
 
 DIRECTORY = "/run/lab-bench"
 
-SERVER = "10.10.10.55"
-"""It and the next are the server's for the time of the measurement: dnsmasq has those it listens at."""
+SERVER, NEXT = "10.10.10.55", "10.10.10.56"
+"""They are the server's for the time of the measurement: dnsmasq has those it listens at."""
 
 _PREPARE = f"""
 cd {DIRECTORY}
 gcc -O2 -D_GNU_SOURCE -o load load.c
 gcc -O2 -w -o nfqnl_test nfqnl_test.c -lnetfilter_queue -lnfnetlink
 ip netns exec lab-server ip addr replace {SERVER}/32 dev lo
-ip netns exec lab-server ip addr replace {SERVER.removesuffix("5")}6/32 dev lo
+ip netns exec lab-server ip addr replace {NEXT}/32 dev lo
 """
 
 # The program's own log goes to memory, as in a trial. Ready is who has the copy mode set.
