@@ -69,15 +69,15 @@ def _run(session: Session, trials: int, *more: str) -> _Ran:
     def run() -> None:
         nonlocal peak_kb
         pid = process.start(["env", f"LAB_HOME={session.home.path}", *command], log=log, cwd=session.home.path)
-        while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
             peak_kb = max(peak_kb, _peak_kb(pid))
             time.sleep(LOOK_S)
+        if ended[1] != 0:
+            raise BrokenEnvironment(f"a run of {trials} trials failed", hint=process.last_lines(log))
 
     took_s = timed(run)
     newest = next(session.store.newest_first())
     (cell,) = review.of_run(session.store, newest).cells
-    if cell.trials != trials:
-        raise BrokenEnvironment(f"a run of {trials} trials failed", hint=process.last_lines(log))
     return _Ran(took_s, peak_kb * 1024 / 1e6, cell.armed, cell.stalled)
 
 
