@@ -1,9 +1,9 @@
 # What people type. Everything here installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo test test-quick lint bench clean
+.PHONY: help setup setup-tests demo test test-quick lint messages bench clean
 
 SCRIPTS := provision/host/bootstrap.sh provision/image/initramfs-init provision/image/rootfs/etc/lab-boot \
-	$(wildcard provision/image/rootfs/usr/sbin/* provision/guest/*.sh provision/vagrant/*.sh) .ci/run
+	$(wildcard provision/image/rootfs/usr/sbin/* provision/guest/*.sh provision/vagrant/*.sh) lab/locale/update.sh .ci/run
 
 # Side by side, as they wait more than they work; each file's tests stay together.
 QUICK := .venv/bin/pytest -m 'not guest' --numprocesses 3 --dist loadfile
@@ -33,6 +33,9 @@ lint: setup ## check style, types, layers and scripts
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports --no-logo >.lint-imports.log || { cat .lint-imports.log; false; }
 	@shellcheck $(SCRIPTS)
+
+messages: setup ## bring the translators' catalogues up to date with the sources
+	@lab/locale/update.sh
 
 bench: setup ## measure, as ratios within one run, and write bench/
 	@.venv/bin/lab bench

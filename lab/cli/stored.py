@@ -1,0 +1,50 @@
+"""The verbs that look at stored runs; they need no machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from lab.cli.verb import carry_out, common, machines_argument
+from lab.commands import compare as compare_command
+from lab.commands import show as show_command
+
+
+@click.command()
+@machines_argument
+@click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario; repeatable. All by default.")
+@click.option("--run", "run_id", metavar="RUN", help="Look at this run; by default at the newest of each cell.")
+@common
+def compare(
+    machines: Sequence[str], scenarios: Sequence[str], run_id: str | None, *, as_json: bool, quiet: bool
+) -> None:
+    """Put machines side by side, from stored runs; needs no machine.
+
+    \b
+    Examples:
+      lab compare old new
+      lab compare --run 20261123T160000Z --json
+    """
+    carry_out(
+        lambda session: compare_command.compare(session, machines, scenarios, run_id), as_json=as_json, quiet=quiet
+    )
+
+
+@click.command()
+@click.argument("run", default=show_command.NEWEST)
+@click.argument("trial", required=False)
+@common
+def show(run: str, trial: str | None, *, as_json: bool, quiet: bool) -> None:
+    """Show where each packet of a stored trial went; without TRIAL, every trial of the run in a line.
+
+    RUN is a run's name, or "newest" (the default); TRIAL is MACHINE/SCENARIO/NUMBER. Needs no machine. How far the
+    packets can be followed depends on how the trial was made: see lab run --evidence.
+
+    \b
+    Examples:
+      lab show
+      lab show old/nfqueue/2                       of the newest run
+      lab show 20261123T160000Z old/nfqueue/2 --json
+    """
+    carry_out(lambda session: show_command.show(session, run, trial), as_json=as_json, quiet=quiet)
