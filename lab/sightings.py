@@ -10,6 +10,7 @@ from enum import StrEnum
 from lab.evidence import kernel, server_log
 from lab.evidence.capture import WirePacket
 from lab.evidence.clocks import Clocks
+from lab.evidence.resolver import DNS_PORT
 from lab.evidence.trace import MARK, Trace
 from lab.evidence.trial import Evidence
 
@@ -90,6 +91,7 @@ def of_trial(evidence: Evidence) -> tuple[Sighting, ...]:
         *_by_hook(evidence, monotonic),
         *_by_verdict_program(evidence, monotonic),
         *_by_kernel(evidence, marks, monotonic),
+        *_by_systemtap(evidence),
         *_on_wire("client.pcap", evidence.wire.value or (), {False: Stage.WIRE, True: Stage.ANSWER}),
         *_on_wire("server.pcap", evidence.server_wire.value or (), {False: Stage.SERVER}),
         *_by_server(evidence),
@@ -222,6 +224,14 @@ def _by_older_trace(evidence: Evidence, trace: Trace) -> Iterator[Sighting]:
         yield Sighting(
             "trace", Stage.CONFIRM, packet.dns_id, None, packet.flow.sport, None, 0, detail, returned == NF_DROP
         )
+
+
+def _by_systemtap(evidence: Evidence) -> Iterator[Sighting]:
+    for done in evidence.tapped.value or ():
+        if done.flow.dport == DNS_PORT:
+            detail = f"{_returned(done.returned)}, {_conntrack(done.ct)}"
+            seen = (done.dns_id, None, done.flow.sport, done.time_s, 0, detail, done.returned == NF_DROP)
+            yield Sighting("stap.out", Stage.CONFIRM, *seen, server=done.flow.dst)
 
 
 def _with(seen: Sighting, stage: Stage, detail: str, *, dropped: bool = False) -> Sighting:

@@ -130,7 +130,7 @@ def _contradiction(
     counted = evidence.counted.value or {}
     risen = [counted[name] for name in FAILED_INSERTS if name in counted]
     if risen and not any(risen) and any(line.is_dropped for line in lifelines):
-        said.append(f"trace has a query dropped at confirm, and {' and '.join(FAILED_INSERTS)} did not rise")
+        said.append(f"a query was dropped at confirm, and {' and '.join(FAILED_INSERTS)} did not rise")
     pauses_s = [later.time_s - event.time_s for event, later in pairwise(evidence.resolver.value or ())]
     retry_s = scenario.lookup.client.retry_s
     if evidence.timing.value and pauses_s:
