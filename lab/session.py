@@ -242,8 +242,19 @@ class Session:
             BrokenEnvironment: it is not running, or a step failed.
         """
         return ensure(
-            self.shell(machine), machine, PROVISION, lanes=lanes.default(machine.cpus), stap=stap, work=self.work
+            self.shell(machine),
+            machine,
+            PROVISION,
+            lanes=lanes.default(machine.cpus),
+            stap=stap,
+            reboot=lambda: self._boot_anew(machine),
+            work=self.work,
         )
+
+    def _boot_anew(self, machine: Machine) -> None:
+        provider = self.provider(machine)
+        provider.halt(machine)
+        provider.up(machine)
 
     def tidy(self) -> None:
         """Remove what machines shared that are gone.

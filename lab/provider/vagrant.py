@@ -23,7 +23,7 @@ from lab.provider.base import HOST, State, free_port
 from lab.provider.own_box import OwnBox
 from lab.provider.vagrant_cli import BoxMissingError, NotBootedError, VagrantCommand
 from lab.provider.vagrantfile import BOOT_ATTEMPTS, DirectKernel, Setting, render
-from lab.ssh import answers
+from lab.ssh import LOGIN_BOUND_S, answers
 from lab.work import Work
 
 TEMPLATE = PROJECT / "Vagrantfile.j2"
@@ -105,6 +105,11 @@ class Vagrant:
             Cancelled: the work was cancelled; Vagrant has undone what it was doing.
         """
         state = self.state(machine)
+        if state is State.RUNNING and not self._answers_soon(machine):
+            # Whoever rebooted it: libvirt's plugin opens the way to a guest's port when it boots one, and never again.
+            self._work.note("it runs, but its SSH server does not answer: booting it anew", machine.name)
+            self.halt(machine)
+            state = State.HALTED
         if state is State.RUNNING and self._host_key(machine):
             return self._endpoint(machine)
         if state is State.ABSENT:
@@ -124,6 +129,7 @@ class Vagrant:
         if self._by_libvirt:
             # Not by way of Vagrant, which was perhaps cut off before it wrote down which domain is its own.
             libvirt.switch_off(self._uri, self._prefix + machine.name)
+            self._close_forwards(machine)
         elif self.state(machine) is State.RUNNING:
             command = self._command(machine, tidying=True)
             command.bound_s = HALT_BOUND_S
@@ -159,6 +165,7 @@ class Vagrant:
                     raise
             if self._by_libvirt:
                 libvirt.remove(self._uri, self._prefix + machine.name)
+                self._close_forwards(machine)
             shutil.rmtree(directory)
 
     def tidy(self) -> None:
@@ -239,6 +246,10 @@ class Vagrant:
             return boxes
         return [self._own_box.box]
 
+    def _close_forwards(self, machine: Machine) -> None:
+        login = keys.ensure(self._home.path / "keys" / "login")
+        libvirt.close_forwards(self._directory(machine), login.private)
+
     @property
     def _by_libvirt(self) -> bool:
         return VAGRANT_PROVIDER[self._hypervisor] == "libvirt"
@@ -289,6 +300,10 @@ class Vagrant:
                 evidence=log,
             )
         write_whole(self._directory(machine) / "host_key.pub", said[-1] + "\n")
+
+    def _answers_soon(self, machine: Machine) -> bool:
+        port = self._ssh_port(machine)
+        return self._work.wait_until(lambda: answers(HOST, port), LOGIN_BOUND_S) is not None
 
     def _endpoint(self, machine: Machine) -> Endpoint:
         login = keys.ensure(self._home.path / "keys" / "login")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lab.catalogue.machine import CentOS
@@ -21,8 +20,8 @@ OFF = f"{REPOSITORIES}/off"
 INSTALL_BOUND_S = 1800.0
 """For packages over a slow line."""
 
-REBOOT_BOUND_S = 600.0
-"""Until the machine answers again: half a minute with hardware virtualisation, minutes without."""
+SYNC_BOUND_S = 300.0
+"""Until all that was installed is on the disk."""
 
 ANSWER_BOUND_S = 30.0
 """How long the vault may take to answer."""
@@ -174,7 +173,14 @@ def plan(system: CentOS, sources: Sources, found: CentOSFacts, vault: str, *, st
 
 
 def ensure(  # noqa: PLR0913  what it shall be, each by name
-    shell: Shell, name: str, system: CentOS, sources: Sources, *, stap: bool, work: Work
+    shell: Shell,
+    name: str,
+    system: CentOS,
+    sources: Sources,
+    *,
+    stap: bool,
+    reboot: Callable[[], object],
+    work: Work,
 ) -> None:
     """Make a machine what it shall be; changes nothing where it is.
 
@@ -184,6 +190,7 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
         system: What it shall be.
         sources: Where packages come from.
         stap: Whether it shall be able to trace with systemtap.
+        reboot: Boots it anew, and ends when it can be logged in to.
         work: Told of each step.
 
     Raises:
@@ -195,7 +202,7 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
             vault = _vault_that_answers(shell, sources, system.release)
         if not vault.startswith("https:"):
             work.note(f"packages come from {vault}, unencrypted; their signatures are checked all the same", name)
-        carry_out(shell, name, plan(system, sources, found, vault, stap=stap), work)
+        carry_out(shell, name, plan(system, sources, found, vault, stap=stap), reboot, work)
         found = gather(shell)
     if found.kernel != system.kernel:
         raise BrokenEnvironment(
@@ -213,8 +220,15 @@ def gather(shell: Shell) -> CentOSFacts:
     return parse(shell.ask(["sh", "-c", _FACTS]))
 
 
-def carry_out(shell: Shell, name: str, steps: Sequence[Step], work: Work) -> None:
+def carry_out(shell: Shell, name: str, steps: Sequence[Step], reboot: Callable[[], object], work: Work) -> None:
     """Take the steps of a plan, in order.
+
+    Args:
+        shell: A connection to the machine.
+        name: The machine's name.
+        steps: What is done.
+        reboot: Boots it anew, and ends when it can be logged in to.
+        work: Told of each step.
 
     Raises:
         BrokenEnvironment: one failed; the message has its last words.
@@ -226,7 +240,7 @@ def carry_out(shell: Shell, name: str, steps: Sequence[Step], work: Work) -> Non
             for command in step.commands:
                 shell.ask(command, bound_s=step.bound_s)
             if step.reboot:
-                _reboot(shell, work)
+                _boot_anew(shell, name, reboot)
 
 
 def _repositories(system: CentOS, sources: Sources, release: str, vault: str, *, debuginfo: bool) -> str:
@@ -267,23 +281,16 @@ def _vault_that_answers(shell: Shell, sources: Sources, release: str) -> str:
     )
 
 
-def _reboot(shell: Shell, work: Work) -> None:
-    before = _boot_id(shell)
-    with contextlib.suppress(BrokenEnvironment):  # the connection goes with the system
-        shell.run(["reboot"], bound_s=ANSWER_BOUND_S)
-
-    def is_back() -> bool:
-        if not shell.answers():
-            return False
-        try:
-            shell.reopen()
-            return _boot_id(shell) != before
-        except BrokenEnvironment:
-            return False
-
-    if not work.wait_until(is_back, REBOOT_BOUND_S, pause_s=1.0):
-        raise BrokenEnvironment(f"it did not come back within {REBOOT_BOUND_S:.0f} s of a reboot")
-
-
-def _boot_id(shell: Shell) -> str:
-    return shell.ask(["cat", "/proc/sys/kernel/random/boot_id"]).strip()
+def _boot_anew(shell: Shell, name: str, reboot: Callable[[], object]) -> None:
+    """Have the machine booted anew by its provider, which alone knows what leads to its SSH port and opens it again."""
+    # The provider may end a halt that takes too long as by the power button.
+    shell.ask(["sync"], bound_s=SYNC_BOUND_S)
+    try:
+        reboot()
+        shell.reopen()
+    except BrokenEnvironment as error:
+        raise BrokenEnvironment(
+            f"{name} did not come back from its reboot: {error.message.removeprefix(f'{name}: ')}",
+            hint=f"start it afresh: lab destroy {name} && lab up {name}; or bring a replica up: --replica",
+            evidence=error.evidence,
+        ) from error
