@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lab import keys
 from lab.catalogue.machine import Hypervisor
+from lab.provider.base import free_port
 from lab.provider.own_box import TEMPLATE as BOX_TEMPLATE
 from lab.provider.vagrant import LOGIN_SCRIPT
 from lab.provider.vagrantfile import render_box
+from lab.work import Work
 from tests.unit.test_vagrantfile import VARIATIONS, rendered
 
 BLOCK_CHECK = Path(__file__).parent / "validate_block.rb"
@@ -79,6 +83,36 @@ def test_the_providers_own_class_takes_its_block(
     misspelt = run(machine, *check)
     assert misspelt.returncode == 1
     assert "memroy" in misspelt.stderr
+
+
+@pytest.mark.parametrize(
+    ("hypervisor", "system"), [(Hypervisor.QEMU, "centos"), (Hypervisor.LIBVIRT_SESSION, "replica")]
+)
+def test_qemu_listens_on_loopback_only_with_the_network_that_it_is_given(hypervisor: Hypervisor, system: str) -> None:
+    """Real QEMU, without a guest, takes the network card as it is written, and opens its one port where it is told."""
+    port = free_port()
+    text = rendered(hypervisor, system, accelerated=False).replace("50022", str(port))
+    network = re.findall(r'"(user,id=lab,.*|virtio-net-pci,netdev=lab.*)"', text)
+    assert len(network) == 2
+    machine = ["-machine", "pc", "-S", "-nodefaults", "-display", "none"]
+    arguments = [*machine, "-netdev", network[0], "-device", network[1]]
+    process = subprocess.Popen(["qemu-system-x86_64", *arguments], stdin=subprocess.DEVNULL)
+    try:
+        Work().wait_until(lambda: process.poll() is not None or listening(process.pid), 60)
+        assert listening(process.pid) == [("127.0.0.1", port)]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listening(pid: int) -> list[tuple[str, int]]:
+    """Give where a process listens."""
+    connections = psutil.Process(pid).net_connections(kind="inet")
+    return [
+        (str(connection.laddr.ip), int(connection.laddr.port))
+        for connection in connections
+        if connection.status == psutil.CONN_LISTEN
+    ]
 
 
 def test_vagrant_takes_what_the_lab_s_box_says_of_itself(tmp_path: Path) -> None:
