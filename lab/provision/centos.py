@@ -87,6 +87,7 @@ class Step:
         title: What it is for.
         files: Files it writes, with what they hold.
         commands: Programs it runs then, each with its arguments.
+        packages: Packages that must be there then: yum is content when it got some of those it was asked for.
         reboot: Whether the machine boots anew at its end.
         bound_s: How long each command may take, in seconds.
     """
@@ -94,13 +95,16 @@ class Step:
     title: str
     files: dict[str, str] = field(default_factory=dict)
     commands: tuple[tuple[str, ...], ...] = ()
+    packages: tuple[str, ...] = ()
     reboot: bool = False
     bound_s: float = 60.0
 
     def lines(self) -> list[str]:
         """Give the step as lines of shell, to be read."""
         written = [f"cat >{path} <<'END'\n{text}END" for path, text in self.files.items()]
-        return [*written, *(shlex.join(command) for command in self.commands), *(["reboot"] if self.reboot else [])]
+        asked = [shlex.join(["rpm", "-q", *self.packages])] if self.packages else []
+        run = [shlex.join(command) for command in self.commands]
+        return [*written, *run, *asked, *(["reboot"] if self.reboot else [])]
 
 
 def parse(text: str) -> CentOSFacts:
@@ -153,13 +157,11 @@ def plan(system: CentOS, sources: Sources, found: CentOSFacts, vault: str, *, st
         away = [("mkdir", "-p", OFF), ("mv", "-t", OFF, *others)] if others else []
         steps.append(Step("pointing yum at the vault", {OURS: ours}, (*away, ("yum", "-q", "clean", "all"))))
     if kernel := found.lacks_exactly(["kernel", "kernel-devel"], system.kernel):
-        title = f"installing kernel {system.kernel} and its headers"
-        steps.append(Step(title, commands=((*_YUM, *kernel),), bound_s=INSTALL_BOUND_S))
+        steps.append(_install(f"installing kernel {system.kernel} and its headers", kernel))
     if packages := found.lacks([*sources.packages, *(sources.trace.packages if stap else ())]):
-        steps.append(Step("installing packages", commands=((*_YUM, *packages),), bound_s=INSTALL_BOUND_S))
+        steps.append(_install("installing packages", packages))
     if stap and (debuginfo := found.lacks_exactly(sources.trace.debuginfo_packages, system.kernel)):
-        title = "installing the kernel's debug information"
-        steps.append(Step(title, commands=((*_YUM, *debuginfo),), bound_s=INSTALL_BOUND_S))
+        steps.append(_install("installing the kernel's debug information", debuginfo))
     if found.firewall:
         # Its rules load NAT, which changes what happens at a clash.
         off = (("systemctl", "stop", "firewalld"), ("systemctl", "disable", "firewalld"))
@@ -170,6 +172,10 @@ def plan(system: CentOS, sources: Sources, found: CentOSFacts, vault: str, *, st
     if found.kernel != system.kernel:
         steps.append(Step(f"booting {system.kernel}", reboot=True))
     return tuple(steps)
+
+
+def _install(title: str, packages: Sequence[str]) -> Step:
+    return Step(title, commands=((*_YUM, *packages),), packages=tuple(packages), bound_s=INSTALL_BOUND_S)
 
 
 def ensure(  # noqa: PLR0913  what it shall be, each by name
@@ -209,6 +215,12 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
             f"{name}: kernel {found.kernel} runs, not {system.kernel}",
             hint=f"look at its boot loader: lab ssh {name} -- grubby --info=ALL",
         )
+    if left := plan(system, sources, found, found.vault or sources.vault[0], stap=stap):
+        undone = "; ".join(f"{step.title} ({' && '.join(step.lines())})" for step in left)
+        raise BrokenEnvironment(
+            f"{name}: every step succeeded, and yet there is something left to do: {undone}",
+            hint=f"try it by hand: lab ssh {name}",
+        )
 
 
 def gather(shell: Shell) -> CentOSFacts:
@@ -239,8 +251,22 @@ def carry_out(shell: Shell, name: str, steps: Sequence[Step], reboot: Callable[[
                 shell.put(text.encode(), path)
             for command in step.commands:
                 shell.ask(command, bound_s=step.bound_s)
+            if missing := _missing(shell, step.packages):
+                raise BrokenEnvironment(
+                    f"{name}: yum did not find {', '.join(missing)}",
+                    hint=f"see what it says: lab ssh {name} -- yum install {missing[0]}; "
+                    "where packages come from is in provision/centos/sources.toml",
+                )
             if step.reboot:
                 _boot_anew(shell, name, reboot)
+
+
+def _missing(shell: Shell, packages: Sequence[str]) -> list[str]:
+    """Give those of these packages, each by its name or in one version, that rpm does not know."""
+    if not packages:
+        return []
+    said = shell.run(["env", "LC_ALL=C", "rpm", "-q", *packages]).stdout.decode(errors="replace")
+    return re.findall(r"^package (\S+) is not installed$", said, re.MULTILINE)
 
 
 def _repositories(system: CentOS, sources: Sources, release: str, vault: str, *, debuginfo: bool) -> str:
