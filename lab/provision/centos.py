@@ -26,7 +26,7 @@ SYNC_BOUND_S = 300.0
 ANSWER_BOUND_S = 30.0
 """How long the vault may take to answer."""
 
-_YUM = ("yum", "-y", "-q", "--setopt=retries=3", "--setopt=timeout=60", "install")
+_YUM = ("yum", "-y", "-q", "--setopt=retries=3", "--setopt=timeout=60")
 
 # One document, each part after a line "== NAME".
 _FACTS = f"""
@@ -150,8 +150,7 @@ def plan(system: CentOS, sources: Sources, found: CentOSFacts, vault: str, *, st
         stap: Whether it shall be able to trace with systemtap.
     """
     steps = []
-    # Once there for a trace, the place of debug information stays.
-    ours = _repositories(system, sources, found.release, vault, debuginfo=stap or "[lab-debuginfo]" in found.ours)
+    ours = _repositories(system, sources, found.release, vault)
     others = [path for path in found.repositories if path != OURS]
     if ours != found.ours or others:
         away = [("mkdir", "-p", OFF), ("mv", "-t", OFF, *others)] if others else []
@@ -161,7 +160,8 @@ def plan(system: CentOS, sources: Sources, found: CentOSFacts, vault: str, *, st
     if packages := found.lacks([*sources.packages, *(sources.trace.packages if stap else ())]):
         steps.append(_install("installing packages", packages))
     if stap and (debuginfo := found.lacks_exactly(sources.trace.debuginfo_packages, system.kernel)):
-        steps.append(_install("installing the kernel's debug information", debuginfo))
+        title = "installing the kernel's debug information"
+        steps.append(_install(title, debuginfo, "--enablerepo=lab-debuginfo"))
     if found.firewall:
         # Its rules load NAT, which changes what happens at a clash.
         off = (("systemctl", "stop", "firewalld"), ("systemctl", "disable", "firewalld"))
@@ -174,8 +174,10 @@ def plan(system: CentOS, sources: Sources, found: CentOSFacts, vault: str, *, st
     return tuple(steps)
 
 
-def _install(title: str, packages: Sequence[str]) -> Step:
-    return Step(title, commands=((*_YUM, *packages),), packages=tuple(packages), bound_s=INSTALL_BOUND_S)
+def _install(title: str, packages: Sequence[str], *options: str) -> Step:
+    return Step(
+        title, commands=((*_YUM, *options, "install", *packages),), packages=tuple(packages), bound_s=INSTALL_BOUND_S
+    )
 
 
 def ensure(  # noqa: PLR0913  what it shall be, each by name
@@ -269,27 +271,31 @@ def _missing(shell: Shell, packages: Sequence[str]) -> list[str]:
     return re.findall(r"^package (\S+) is not installed$", said, re.MULTILINE)
 
 
-def _repositories(system: CentOS, sources: Sources, release: str, vault: str, *, debuginfo: bool) -> str:
-    """Give yum's repositories: written out in full, no updates among them, and one place that kernels come from."""
+def _repositories(system: CentOS, sources: Sources, release: str, vault: str) -> str:
+    """Give yum's repositories: written out in full, no updates among them, and one place that kernels come from.
+
+    That of debug information is asked only by the step that needs it: yum gives everything up when one that it is to
+    ask does not answer.
+    """
     kernels = "kernel kernel-devel"
+    last = " ".join(sources.from_last_release)
+    debuginfo = " ".join(sources.trace.debuginfo_packages)
     parts = [
         _repository("userland", f"{vault}/{release}/os/x86_64/", sources.key, f"exclude={kernels}"),
         _repository("kernel", f"{vault}/{system.release}/os/x86_64/", sources.key, f"includepkgs={kernels}"),
+        _repository("last", f"{vault}/{sources.last_release}/os/x86_64/", sources.key, f"includepkgs={last}"),
         _repository(
-            "last",
-            f"{vault}/{sources.last_release}/os/x86_64/",
-            sources.key,
-            f"includepkgs={' '.join(sources.from_last_release)}",
+            "debuginfo",
+            sources.trace.debuginfo,
+            sources.trace.debuginfo_key,
+            f"enabled=0\nincludepkgs={debuginfo}",
         ),
     ]
-    if debuginfo:
-        only = f"includepkgs={' '.join(sources.trace.debuginfo_packages)}"
-        parts.append(_repository("debuginfo", sources.trace.debuginfo, sources.trace.debuginfo_key, only))
     return "\n".join(parts)
 
 
-def _repository(name: str, url: str, key: str, packages: str) -> str:
-    return f"[lab-{name}]\nname=lab-{name}\nbaseurl={url}\ngpgcheck=1\ngpgkey=file://{key}\n{packages}\n"
+def _repository(name: str, url: str, key: str, settings: str) -> str:
+    return f"[lab-{name}]\nname=lab-{name}\nbaseurl={url}\ngpgcheck=1\ngpgkey=file://{key}\n{settings}\n"
 
 
 def _vault_that_answers(shell: Shell, sources: Sources, release: str) -> str:
