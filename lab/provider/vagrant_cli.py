@@ -37,14 +37,21 @@ MISSING = BrokenEnvironment(
     hint="install it: apt-get install vagrant vagrant-libvirt; or bring a replica up without it: --provider qemu",
 )
 
-_CAUSES = (
+CAUSES = (
     (
-        r"could not be found or\s+could not be accessed in the remote catalog|Couldn't open file|HTTP server returned",
+        (
+            r"could not be found or could not be accessed in the remote catalog|Couldn't open file|"
+            r"The requested URL returned error|has no available version that matches the constraints|"
+            r"doesn't support the provider you requested|The metadata for the box was malformed"
+        ),
         "the box cannot be had",
         "look for its name and the way to it; boxes and their addresses are in lab/machines/*.toml",
     ),
     (
-        r"Could not resolve host|Failed to connect to|Connection refused.*box|An error occurred while downloading",
+        (
+            r"Could not resolve host|Failed to connect to|An error occurred while downloading the remote file|"
+            r"error while downloading the metadata for this box"
+        ),
         "the box cannot be downloaded",
         "look at the network; a replica needs none: --replica",
     ),
@@ -59,14 +66,19 @@ _CAUSES = (
         "look at what it said: console.log beside Vagrant's log",
     ),
     (
-        r"Could not set up host forwarding rule|is already in use|cannot forward the specified ports",
+        r"Could not set up host forwarding rule|cannot forward the specified ports",
         "the port for its SSH server is taken",
         "free it, or leave ssh_port out of the machine's TOML file and make the machine anew",
     ),
     (
-        r"provider '[\w-]+' could not be found|Vagrant knows about the following providers",
+        r"The provider '[^']+' could not be found, but was requested",
         "Vagrant lacks the plugin for this hypervisor",
         "install it: apt-get install vagrant-libvirt, or vagrant plugin install vagrant-qemu",
+    ),
+    (
+        r"is reporting that it isn't usable on this system",
+        "the hypervisor cannot be used here",
+        "Vagrant's log says why; try another one (--hypervisor), or bring a replica up: --provider qemu",
     ),
     (
         r"Error while connecting to Libvirt|Failed to connect socket to",
@@ -84,8 +96,8 @@ _CAUSES = (
         "free some where Vagrant keeps its boxes (VAGRANT_HOME) and where the hypervisor keeps its disks",
     ),
 )
-"""What Vagrant's own words stand for, and what to do. Each is of Vagrant 2.3 (templates/locales/en.yml), of its libvirt
-plugin 0.11, or of QEMU and libvirt behind it."""
+"""What Vagrant's own words stand for, and what to do; the first that fits counts, whatever way the words are wrapped.
+Each is of Vagrant 2.3 (templates/locales/en.yml), of its libvirt plugin 0.11, or of curl, QEMU and libvirt behind."""
 
 
 class BoxMissingError(BrokenEnvironment):
@@ -167,8 +179,9 @@ def explained(error: BrokenEnvironment, said: str) -> BrokenEnvironment:
         error: The failure as seen from outside.
         said: All that the command printed.
     """
-    for pattern, message, hint in _CAUSES:
-        if re.search(pattern, said, re.IGNORECASE):
+    words = " ".join(said.split())
+    for pattern, message, hint in CAUSES:
+        if re.search(pattern, words, re.IGNORECASE):
             kind = _KINDS.get(message, BrokenEnvironment)
             return kind(f"{message} ({error.message})", hint=hint, evidence=error.evidence)
     return error
