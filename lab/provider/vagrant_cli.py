@@ -18,6 +18,9 @@ from lab.work import Work  # noqa: E402
 MIN_VERSION = (2, 2, 19)
 """The first that knows Ruby 3 and today's OpenSSH; Debian 12 has 2.3.4."""
 
+COMMAND_BOUND_S = 3600.0
+"""How long a command may take that does not say otherwise: a box comes over a slow line."""
+
 ASK_BOUND_S = 60.0
 """For a question such as `vagrant status`: a second on an idle machine."""
 
@@ -136,8 +139,7 @@ class VagrantCommand(vagrant.Vagrant):  # type: ignore[misc]  # it has no types
         self._directory = directory
         self._machine = machine
         self.log = directory / "vagrant.log"
-        self.bound_s = 3600.0
-        """How long a command may take: a box comes over a slow line."""
+        self.bound_s = COMMAND_BOUND_S
 
     def _call_vagrant_command(self, args: Sequence[str | None]) -> None:
         began_at = self.log.stat().st_size if self.log.exists() else 0
