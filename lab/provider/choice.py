@@ -32,7 +32,7 @@ class HostAbilities(Protocol):
 
 
 class AnyHost:
-    """A host that can do everything: for what is only planned."""
+    """A host that can do everything: for what is only planned, where nothing that was asked for can be had."""
 
     def problem(self, hypervisor: Hypervisor) -> None:
         """Tell why Vagrant cannot run guests with a hypervisor: nothing is in the way."""
@@ -104,6 +104,19 @@ def decide(definition: Definition, preference: Preference, host: HostAbilities) 
             return Choice(provider=ProviderName.VAGRANT, hypervisor=hypervisor, centos=True, reason=reason)
         why_not.append(problem or f"{hypervisor} has no hardware virtualisation that works")
     return _embedded(definition, "; ".join(dict.fromkeys(why_not)))
+
+
+def foresee(definition: Definition, preference: Preference, host: HostAbilities) -> Choice:
+    """Decide as `decide` does; what cannot be had here, as a host would that has everything, and with the reason.
+
+    Raises:
+        BadInput: what was asked for does not fit the machine.
+    """
+    try:
+        return decide(definition, preference, host)
+    except BrokenEnvironment as error:
+        choice = decide(definition, preference, AnyHost())
+        return choice.model_copy(update={"reason": f"{choice.reason}, but {error.message}"})
 
 
 def _embedded(definition: Definition, reason: str) -> Choice:

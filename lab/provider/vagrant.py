@@ -190,7 +190,7 @@ class Vagrant:
         setting = Setting(
             hypervisor=self._hypervisor,
             accelerated=self._accelerated(),
-            box=box or self._boxes(machine)[0],
+            box=box or self.boxes(machine)[0],
             ssh_port=ssh_port or machine.ssh_port or free_port(),
             key_file=login.private,
             public_key=login.public,
@@ -198,6 +198,19 @@ class Vagrant:
             direct_kernel=self._direct_kernel(machine),
         )
         return render(TEMPLATE, machine, setting)
+
+    def boxes(self, machine: Machine) -> list[Box]:
+        """Give the boxes a machine may start from, in the order they are tried.
+
+        Raises:
+            BadInput: there is none for this hypervisor.
+        """
+        if isinstance(machine.system, CentOS):
+            boxes = [box for box in machine.system.boxes if self._hypervisor in box.hypervisors]
+            if not boxes:
+                raise BadInput(f"{machine.name}: its TOML file has no box for {self._hypervisor}")
+            return boxes
+        return [self._own_box.box]
 
     def _make(self, machine: Machine) -> None:
         if self._by_libvirt:
@@ -211,7 +224,7 @@ class Vagrant:
         self._copy_kernel(machine)
         port = machine.ssh_port or free_port()
         write_whole(directory / "vagrant.json", json.dumps({"ssh_port": port}))
-        boxes = self._boxes(machine)
+        boxes = self.boxes(machine)
         for number, box in enumerate(boxes, start=1):
             write_whole(directory / "Vagrantfile", self.rendered(machine, box, port), mode=0o600)
             named = f"{box.name} {box.version}" if box.version and isinstance(machine.system, CentOS) else box.name
@@ -237,14 +250,6 @@ class Vagrant:
                 self._work.note("the guest did not answer in time: trying once more", machine.name)
             else:
                 return
-
-    def _boxes(self, machine: Machine) -> list[Box]:
-        if isinstance(machine.system, CentOS):
-            boxes = [box for box in machine.system.boxes if self._hypervisor in box.hypervisors]
-            if not boxes:
-                raise BadInput(f"{machine.name}: its TOML file has no box for {self._hypervisor}")
-            return boxes
-        return [self._own_box.box]
 
     def _close_forwards(self, machine: Machine) -> None:
         login = keys.ensure(self._home.path / "keys" / "login")

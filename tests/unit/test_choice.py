@@ -100,6 +100,18 @@ def test_what_is_asked_for_and_cannot_be_had_is_an_error_that_says_why() -> None
         decide(machine("old"), asked(ProviderName.VAGRANT, Hypervisor.VIRTUALBOX, replica=True), Host())
 
 
+def test_what_is_only_planned_is_what_would_be_done_here_and_else_what_another_host_would_do() -> None:
+    """A plan shows the hypervisor that is there; where there is none, the plan says so."""
+    only_libvirt = Host({Hypervisor.VIRTUALBOX: "VirtualBox is not installed", Hypervisor.QEMU: "no plugin"})
+    here = choice.foresee(machine("old"), asked(ProviderName.VAGRANT), only_libvirt)
+    assert here == decide(machine("old"), asked(ProviderName.VAGRANT), only_libvirt)
+    assert here.hypervisor is Hypervisor.LIBVIRT
+
+    elsewhere = choice.foresee(machine("old"), asked(ProviderName.VAGRANT), WITHOUT_VAGRANT)
+    assert elsewhere.hypervisor is Hypervisor.VIRTUALBOX
+    assert elsewhere.reason.endswith(", but Vagrant cannot run the machine here: Vagrant is not installed")
+
+
 def test_a_machine_that_is_there_is_only_held_against_the_command_line() -> None:
     """A config file that was changed since does not make every command fail."""
     there = Choice(provider=ProviderName.VAGRANT, hypervisor=Hypervisor.LIBVIRT, centos=True, reason="")
