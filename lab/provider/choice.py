@@ -27,8 +27,8 @@ class HostAbilities(Protocol):
     def problem(self, hypervisor: Hypervisor) -> str | None:
         """Tell why Vagrant cannot run guests with a hypervisor here; None when it can."""
 
-    def accelerates(self, hypervisor: Hypervisor) -> bool:
-        """Tell whether a hypervisor has hardware virtualisation here."""
+    def accelerates(self, hypervisor: Hypervisor, /) -> bool:
+        """Tell whether a hypervisor has hardware virtualisation here that works."""
 
 
 class AnyHost:
@@ -37,7 +37,7 @@ class AnyHost:
     def problem(self, hypervisor: Hypervisor) -> None:
         """Tell why Vagrant cannot run guests with a hypervisor: nothing is in the way."""
 
-    def accelerates(self, hypervisor: Hypervisor) -> bool:
+    def accelerates(self, hypervisor: Hypervisor, /) -> bool:
         """Tell whether a hypervisor has hardware virtualisation."""
         return hypervisor is not Hypervisor.LIBVIRT_SESSION
 

@@ -11,10 +11,12 @@ from lab import preference
 from lab.catalogue import find
 from lab.catalogue.machine import Definition, Hypervisor
 from lab.errors import BadInput, BrokenEnvironment
-from lab.home import MACHINES
+from lab.home import MACHINES, Home
 from lab.preference import Preference, ProviderName
 from lab.provider import choice
+from lab.provider import host as host_module
 from lab.provider.choice import Choice, decide
+from lab.work import Work
 
 
 @dataclass
@@ -72,6 +74,20 @@ def test_a_replica_is_the_default_elsewhere_and_the_reason_is_said(host: Host, r
     assert (made.provider, made.hypervisor, made.centos) == (ProviderName.QEMU, None, False)
     assert made.reason.startswith(reason)
     assert made.reason.count(reason) == 1
+
+
+@pytest.mark.parametrize(("accelerator", "works"), [("tcg", False), ("kvm", True)])
+def test_no_hypervisor_has_hardware_virtualisation_where_no_guest_boots_with_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    accelerator: str,
+    works: bool,  # noqa: FBT001
+) -> None:
+    """VirtualBox neither: that the processor names the extension says little, in a guest least of all."""
+    monkeypatch.setenv("LAB_ACCEL", accelerator)
+    host = host_module.Host(Home(tmp_path, tmp_path, tmp_path / "config.toml"), Work())
+
+    assert {host.accelerates(hypervisor) for hypervisor in Hypervisor} == {works}
 
 
 def test_a_machine_without_centos_never_asks_for_vagrant() -> None:
