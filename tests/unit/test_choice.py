@@ -157,10 +157,10 @@ def test_the_command_line_counts_more_than_the_environment_and_that_more_than_th
     monkeypatch.delenv("LAB_PROVIDER", raising=False)
     monkeypatch.delenv("LAB_HYPERVISOR", raising=False)
     config = tmp_path / "config.toml"
-    assert preference.gather(None, None, config, replica=False) == Preference()
+    assert preference.gather(None, None, config, replica=None) == Preference()
 
     config.write_text('provider = "vagrant"\nhypervisor = "virtualbox"\nreplica = true\n')
-    by_file = preference.gather(None, None, config, replica=False)
+    by_file = preference.gather(None, None, config, replica=None)
     assert (by_file.provider, by_file.hypervisor, by_file.replica) == (
         ProviderName.VAGRANT,
         Hypervisor.VIRTUALBOX,
@@ -169,21 +169,61 @@ def test_the_command_line_counts_more_than_the_environment_and_that_more_than_th
     assert by_file.asked_by == str(config)
 
     monkeypatch.setenv("LAB_PROVIDER", "qemu")
-    assert preference.gather(None, None, config, replica=False).asked_by == "LAB_PROVIDER"
-    assert preference.gather("vagrant", None, config, replica=False).asked_by == "--provider"
+    assert preference.gather(None, None, config, replica=None).asked_by == "LAB_PROVIDER"
+    assert preference.gather("vagrant", None, config, replica=None).asked_by == "--provider"
+
+
+def test_who_asks_for_a_hypervisor_asks_for_vagrant_unless_a_stronger_place_asks_for_another_provider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that was typed is passed over in silence, and typed again it says the same."""
+    monkeypatch.delenv("LAB_HYPERVISOR", raising=False)
+    config = tmp_path / "config.toml"
+    config.write_text('provider = "qemu"\nhypervisor = "virtualbox"\nreplica = true\n')
+    for standing in (None, "qemu"):
+        monkeypatch.setenv("LAB_PROVIDER", standing or "")
+        by_hypervisor = preference.gather(None, "libvirt", config, replica=None)
+        assert (by_hypervisor.provider, by_hypervisor.hypervisor) == (ProviderName.VAGRANT, Hypervisor.LIBVIRT)
+        assert by_hypervisor.asked_by == "--hypervisor"
+        embedded = preference.gather(None, None, config, replica=None)
+        assert (embedded.provider, embedded.hypervisor) == (ProviderName.QEMU, None)
+
+    by_provider = preference.gather("vagrant", None, config, replica=None)
+    assert (by_provider.provider, by_provider.hypervisor) == (ProviderName.VAGRANT, Hypervisor.VIRTUALBOX)
+    there = decide(machine("old"), by_hypervisor, Host())
+    assert choice.satisfies(machine("old"), there, by_hypervisor)
+    typed = preference.gather("qemu", None, config, replica=None)
+    assert choice.satisfies(machine("old"), decide(machine("old"), typed, Host()), typed)
+
+
+def test_a_command_line_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    """Neither of the two is guessed to be meant."""
+    with pytest.raises(BadInput, match="--provider qemu has no hypervisor to choose, and --hypervisor is 'libvirt'"):
+        preference.gather("qemu", "libvirt", tmp_path / "config.toml", replica=None)
+
+
+def test_a_replica_that_the_config_file_asks_for_can_be_undone(tmp_path: Path) -> None:
+    """The command line counts more, in either direction."""
+    config = tmp_path / "config.toml"
+    config.write_text("replica = true\n")
+    assert preference.gather(None, None, config, replica=None).replica
+    assert not preference.gather(None, None, config, replica=False).replica
+    config.write_text("")
+    assert not preference.gather(None, None, config, replica=None).replica
+    assert preference.gather(None, None, config, replica=True).insists_on_replica
 
 
 def test_a_name_that_there_is_not_is_said_with_those_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it was written; in the file with its line."""
     config = tmp_path / "config.toml"
     with pytest.raises(BadInput, match="--provider is 'docker'; it can be: qemu, vagrant"):
-        preference.gather("docker", None, config, replica=False)
+        preference.gather("docker", None, config, replica=None)
     monkeypatch.setenv("LAB_HYPERVISOR", "xen")
     with pytest.raises(BadInput, match="LAB_HYPERVISOR is 'xen'; it can be: virtualbox, libvirt"):
-        preference.gather(None, None, config, replica=False)
+        preference.gather(None, None, config, replica=None)
     config.write_text("\nprovider = 3\n")
     with pytest.raises(BadInput, match=r"config\.toml:2: provider"):
-        preference.gather(None, None, config, replica=False)
+        preference.gather(None, None, config, replica=None)
 
 
 def test_a_stored_choice_comes_back_and_a_damaged_one_counts_as_none(tmp_path: Path) -> None:
