@@ -169,6 +169,17 @@ def test_a_vagrant_that_is_too_old_is_said_so(tmp_path: Path) -> None:
     assert "Vagrant is 1.9.1, older than 2.2.19" in done.stderr
 
 
+def test_doctor_names_the_packages_that_bring_vagrant_and_only_those(tmp_path: Path) -> None:
+    """As a command of its own, after the one for what the lab needs: it does without Vagrant."""
+    for program in ("libvirtd", "virsh"):
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+    done = json.loads(lab(tmp_path, "doctor", "--json", PATH=str(tmp_path)).stdout)
+
+    assert done["mend"][-1].endswith("apt-get install --no-install-recommends vagrant vagrant-libvirt")
+    assert not any("vagrant" in command for command in done["mend"][:-1])
+
+
 def test_the_default_is_chosen_with_its_reason(tmp_path: Path) -> None:
     """Where Vagrant is missing, a replica by the embedded provider; nobody need ask for it."""
     done = lab(tmp_path, "up", "old", "--dry-run", PATH=str(tmp_path))
