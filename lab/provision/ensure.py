@@ -105,9 +105,9 @@ def _built_for(machine: Machine) -> frozenset[str]:
 
 def _reset(shell: Shell) -> None:
     """Take down what older sources set up, so that the new ones start from nothing."""
-    for script, argument in (("network.sh", "down"), ("era.sh", UNTOUCHED)):
-        path = f"{REMOTE}/guest/{script}"
-        shell.ask(["sh", "-c", f"[ ! -e {path} ] || {path} {argument}"])
+    # What sets the lanes up takes them down as well; where it was never built, as on a fresh box, there are none.
+    for needed, script, argument in (("build/lanes", "network.sh", "down"), ("guest/era.sh", "era.sh", UNTOUCHED)):
+        shell.ask(["sh", "-c", f"[ ! -e {REMOTE}/{needed} ] || {REMOTE}/guest/{script} {argument}"])
 
 
 def _upload(shell: Shell, provision: Path, digest: str) -> None:

@@ -49,14 +49,18 @@ def offered(lab: TestLab) -> dict[str, list[str]] | None:
 
 
 def test_the_lab_works_with_a_server_of_2013(old_server: TestLab) -> None:
-    """Login, commands and a file sent, by ECDSA; what the lab offers for that is in the unit tests."""
+    """Login, commands and a file sent, by ECDSA, to a guest that has nothing of the lab's yet, as boxes come.
+
+    What the lab offers a server is in the unit tests.
+    """
     offer = offered(old_server)
     assert offer is not None
     assert "diffie-hellman-group14-sha1" in offer["key exchange"]
     names = " ".join([*offer["key exchange"], *offer["host keys"]])
     for newer in ("curve25519", "ed25519", "rsa-sha2"):
         assert newer not in names
-    old_server.ask("today", "rm /opt/lab/digest")
+    old_server.ask("today", "/opt/lab/guest/network.sh down && rm -r /opt/lab")
     done = old_server.well("run", "today", "-s", "nfqueue", "-n", "1", "--json")
     assert "sending the lab's sources" in done.err
+    assert "building the modules and the verdict program in the guest" in done.err
     assert done.json["cells"][0]["verdict"] == "healthy"
