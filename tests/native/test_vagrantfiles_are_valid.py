@@ -15,7 +15,7 @@ from lab import keys
 from lab.catalogue.machine import Hypervisor
 from lab.provider.base import free_port
 from lab.provider.own_box import TEMPLATE as BOX_TEMPLATE
-from lab.provider.vagrant import LOGIN_SCRIPT
+from lab.provider.vagrant import LOGIN_SCRIPT, VAGRANT_PROVIDER
 from lab.provider.vagrantfile import render_box
 from lab.work import Work
 from tests.unit.test_vagrantfile import VARIATIONS, rendered
@@ -46,6 +46,17 @@ def write(directory: Path, text: str) -> Path:
     return machine
 
 
+def checks(hypervisor: Hypervisor, system: str) -> list[tuple[str | Path, ...]]:
+    """Give the commands that check a variation as far as can be here; each takes it or names what is wrong with it."""
+    by_vagrant, provider = ("vagrant", "validate"), VAGRANT_PROVIDER[hypervisor]
+    if provider == "libvirt" and system == "centos":
+        return [by_vagrant]
+    # Each for its own reason: for a network card of the host's the plugin asks a libvirt that runs, which there need
+    # not be; VirtualBox and vagrant-qemu are not there, but Vagrant itself has what reads VirtualBox's block.
+    by_class: list[tuple[str | Path, ...]] = [("ruby", BLOCK_CHECK, ".", "old", provider)] if provider != "qemu" else []
+    return [(*by_vagrant, "--ignore-provider"), *by_class]
+
+
 @pytest.mark.parametrize(("hypervisor", "system", "accelerated"), VARIATIONS)
 def test_vagrant_takes_every_variation(
     tmp_path: Path,
@@ -53,36 +64,29 @@ def test_vagrant_takes_every_variation(
     system: str,
     accelerated: bool,  # noqa: FBT001
 ) -> None:
-    """All but the provider's own block, which needs the provider."""
+    """With the provider's own block, but for vagrant-qemu's."""
     login = keys.ensure(tmp_path / "keys" / "login").private
     machine = write(tmp_path, rendered(hypervisor, system, accelerated=accelerated, key_file=login))
-    done = run(machine, "vagrant", "validate", "--ignore-provider")
-
-    assert done.returncode == 0, done.stdout + done.stderr
+    for check in checks(hypervisor, system):
+        done = run(machine, *check)
+        assert done.returncode == 0, done.stdout + done.stderr
     assert run(machine, "ruby", "-wc", "Vagrantfile").stderr == ""
 
 
 @pytest.mark.parametrize(
-    ("hypervisor", "check"),
-    [
-        (Hypervisor.LIBVIRT, ("vagrant", "validate")),
-        (Hypervisor.VIRTUALBOX, ("ruby", BLOCK_CHECK, ".", "old", "virtualbox")),
-    ],
+    ("hypervisor", "system"),
+    [(Hypervisor.LIBVIRT, "centos"), (Hypervisor.LIBVIRT_SESSION, "replica"), (Hypervisor.VIRTUALBOX, "centos")],
 )
-def test_the_providers_own_class_takes_its_block(
-    tmp_path: Path, hypervisor: Hypervisor, check: tuple[str | Path, ...]
-) -> None:
-    """No setting is named that the provider does not have; a misspelt one would be told."""
+def test_a_setting_that_the_provider_does_not_have_is_told(tmp_path: Path, hypervisor: Hypervisor, system: str) -> None:
+    """Each way to check would tell a misspelt one."""
     login = keys.ensure(tmp_path / "keys" / "login").private
-    text = rendered(hypervisor, "centos", accelerated=True, key_file=login)
-    machine = write(tmp_path, text)
-    done = run(machine, *check)
-    assert done.returncode == 0, done.stderr[:2000]
+    block = VAGRANT_PROVIDER[hypervisor]
+    text = rendered(hypervisor, system, accelerated=True, key_file=login)
+    machine = write(tmp_path, text.replace(f"{block}.memory", f"{block}.memroy"))
+    done = run(machine, *checks(hypervisor, system)[-1])
 
-    (machine / "Vagrantfile").write_text(text.replace(f"{hypervisor}.memory", f"{hypervisor}.memroy"))
-    misspelt = run(machine, *check)
-    assert misspelt.returncode == 1
-    assert "memroy" in misspelt.stderr
+    assert done.returncode == 1
+    assert "memroy" in done.stderr
 
 
 @pytest.mark.parametrize(
