@@ -323,6 +323,7 @@ def _boot_anew(shell: Shell, name: str, reboot: Callable[[], object]) -> None:
     except BrokenEnvironment as error:
         raise BrokenEnvironment(
             f"{name} did not come back from its reboot: {error.message.removeprefix(f'{name}: ')}",
-            hint=f"start it afresh: lab destroy {name} && lab up {name}; or bring a replica up: --replica",
+            hint=f"start it afresh: lab destroy {name} && lab up {name}; if the kernel cannot read the box's root file "
+            "system, put another box first in lab/machines/*.toml, or bring a replica up: --replica",
             evidence=error.evidence,
         ) from error
