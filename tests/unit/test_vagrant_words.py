@@ -18,7 +18,7 @@ The requested URL returned error: 404""",
 There was an error while downloading the metadata for this box.
 The error message is shown below:
 
-Could not resolve host: vagrantcloud.com""",
+Could not resolve host: boxes.example.org""",
     "the guest did not boot, or its SSH server did not answer, in time": """
 /usr/share/rubygems-integration/all/gems/fog-core-2.3.0/lib/fog/core/wait_for.rb:9:in `wait_for':
 The specified wait_for timeout (2 seconds) was exceeded (Fog::Errors::TimeoutError)""",
