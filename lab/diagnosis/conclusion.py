@@ -1,0 +1,150 @@
+"""The answer to "is it this bug or another?", from all that was brought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lab.diagnosis import advice, clues, fates, options, reasons, refused, traps
+from lab.diagnosis.advice import Advice
+from lab.diagnosis.clues import Clues
+from lab.diagnosis.fates import Fated, Wire
+from lab.diagnosis.findings import Cause, Finding, Grade, of_lookup
+from lab.diagnosis.material import KINDS, Calls, Capture, Material
+from lab.diagnosis.questions import Lookup, Question, lookups, of_calls
+
+OTHERS_MAX = 5
+"""So many more findings are told."""
+
+
+class Answer(StrEnum):
+    """Is it this bug?"""
+
+    THIS_BUG = "this bug"
+    ANOTHER_CAUSE = "another cause"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What came out.
+
+    Attributes:
+        answer: The answer.
+        certain: Whether nothing else could look so; else it is what fits best.
+        sentence: The answer in a sentence.
+        finding: What it rests on; None where nothing is to be seen.
+        others: What else was found.
+        warnings: Known traps that these files may have fallen into, a sentence each.
+        collect: What to collect next.
+        read: Each file, and what it was taken for.
+        lookups: How many lookups were followed.
+    """
+
+    answer: Answer
+    certain: bool
+    sentence: str
+    finding: Finding | None
+    others: tuple[Finding, ...]
+    warnings: tuple[str, ...]
+    collect: tuple[Advice, ...]
+    read: tuple[tuple[str, str], ...]
+    lookups: int
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """All lookups with their fates, and the captures that they were followed through."""
+
+    lookups: tuple[tuple[Lookup, tuple[Fated, ...]], ...]
+    wires: tuple[Wire, ...]
+    asked: bool
+
+
+def conclude(material: Sequence[Material]) -> Conclusion:
+    """Judge all that was brought, together."""
+    beside = clues.of_material(material)
+    followed = _follow(material)
+    found = _findings(material, followed, beside)
+    # Of equally sure ones, this bug first: it is what was asked about.
+    ranked = sorted(found, key=lambda finding: (finding.cause is not Cause.CLASH or not finding.grade, -finding.grade))
+    best = next(iter(ranked), None)
+    answer = _answer(best)
+    return Conclusion(
+        answer,
+        best is not None and best.grade is Grade.CERTAIN,
+        _sentence(answer, best, followed),
+        best,
+        _others(ranked),
+        (*traps.warnings(material, beside, followed.wires, asked=followed.asked), *traps.apart(followed.wires)),
+        advice.collect(material, beside, best),
+        tuple((each.name, KINDS[type(each)]) for each in material),
+        len(followed.lookups),
+    )
+
+
+def _follow(material: Sequence[Material]) -> _Followed:
+    """Follow lookups: by straces, with captures beside them; by captures alone where those have nothing in common."""
+    found: list[tuple[Lookup, tuple[Fated, ...]]] = []
+    asked: list[Question] = []
+    by_file = [(each, of_calls(each)) for each in material if isinstance(each, Calls)]
+    for _, questions in by_file:
+        asked += questions
+    captures = [each for each in material if isinstance(each, Capture)]
+    wires = tuple(fates.wire(capture, asked) for capture in captures)
+    for calls, questions in by_file:
+        own = [fates.wire(wire.capture, questions) for wire in wires] if len(by_file) > 1 else wires
+        found += [(lookup, fates.of_calls(lookup, own)) for lookup in lookups(calls.name, questions)]
+    for wire in wires:
+        if wire.ahead_s is None:
+            found += fates.of_wire(wire)
+    return _Followed(tuple(found), wires, bool(asked))
+
+
+def _findings(material: Sequence[Material], followed: _Followed, beside: Clues) -> list[Finding]:
+    found = [
+        reasons.weigh(finding, beside)
+        for lookup, fated in followed.lookups
+        if (finding := of_lookup(lookup, fated)) is not None
+    ]
+    for each in material:
+        if isinstance(each, Capture):
+            found += refused.on_wire(each)
+        elif isinstance(each, Calls):
+            found += refused.at_socket(each)
+    found += options.of_lookups([lookup for lookup, _ in followed.lookups])
+    if not any(finding.cause is Cause.CLASH for finding in found):
+        found += reasons.without_lookups(beside)
+    return found
+
+
+def _answer(best: Finding | None) -> Answer:
+    if best is None or best.grade is Grade.OPEN:
+        return Answer.CANNOT_TELL
+    return Answer.THIS_BUG if best.cause is Cause.CLASH else Answer.ANOTHER_CAUSE
+
+
+def _sentence(answer: Answer, best: Finding | None, followed: _Followed) -> str:
+    if best is None:
+        if not followed.lookups:
+            return "cannot tell: there is no DNS lookup in these files"
+        count = len(followed.lookups)
+        return f"cannot tell: no query of the {count} lookups in these files is seen to have waited or failed"
+    if answer is Answer.CANNOT_TELL:
+        but = f"; against it: {'; '.join(best.against)}" if best.against else ""
+        return f"cannot tell yet: {best.says}{but}"
+    if answer is Answer.THIS_BUG:
+        sure = "it is this bug" if best.grade is Grade.CERTAIN else "it fits this bug"
+        return f"{sure}: {best.says}"
+    sure = "" if best.grade is Grade.CERTAIN else ", most likely"
+    return f"another cause{sure}: {best.cause}: {best.says}"
+
+
+def _others(ranked: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Give other causes that were found, each once."""
+    told: dict[Cause, Finding] = {}
+    for finding in ranked[1:]:
+        if finding.cause is not ranked[0].cause:
+            told.setdefault(finding.cause, finding)
+    return tuple(told.values())[:OTHERS_MAX]
