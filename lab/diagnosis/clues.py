@@ -152,7 +152,7 @@ def _of_verdicts(verdicts: Verdicts) -> Iterable[tuple[int | None, AtHook]]:
     for packet in verdicts.log.packets:
         if packet.flow is not None:
             text = f"{packet.qtype} query (id {packet.dns_id}), conntrack id {packet.ct_id}"
-            place = Place(verdicts.name, None, None, text)
+            place = Place(verdicts.name, packet.line, None, text)
             yield packet.dns_id, AtHook(packet.ct_id, packet.flow.sport, packet.queued_s, place)
 
 
@@ -169,22 +169,17 @@ def _dropped(traces: list[Traced]) -> dict[int | None, tuple[Place, ...]]:
     found: dict[int | None, tuple[Place, ...]] = {}
     for traced in traces:
         steps = kernel.steps(traced.trace)
-        dropped: list[tuple[int | None, str]] = [
-            (step.dns_id, f"confirm returned 0 (NF_DROP) for the query with id {step.dns_id}")
-            for step in steps
-            if step.returned == NF_DROP
-        ]
-        if not steps:
-            dropped = [(None, text) for text in _drops_of_nobody(traced.trace)]
-        for dns_id, text in dropped:
-            found[dns_id] = (*found.get(dns_id, ()), Place(traced.name, None, None, text))
+        told = [(step.dns_id, step.line, f"query id {step.dns_id}") for step in steps if step.returned == NF_DROP]
+        for dns_id, line, what in told if steps else _of_nobody(traced.trace):
+            place = Place(traced.name, line, None, f"confirm returned 0 (NF_DROP): {what}")
+            found[dns_id] = (*found.get(dns_id, ()), place)
     return found
 
 
-def _drops_of_nobody(trace: Trace) -> Iterable[str]:
+def _of_nobody(trace: Trace) -> Iterable[tuple[None, int, str]]:
     for event in trace.events:
         if event.name == "confirm" and event.arguments.get("ret") == NF_DROP:
-            yield f"{event.time_s:.6f}: confirm returned 0 (NF_DROP), in {event.task}"
+            yield None, event.line, f"a packet, in {event.task}"
 
 
 def armed(clues: Clues, first: int, second: int, asked: int) -> tuple[bool, tuple[Place, ...]] | None:

@@ -113,7 +113,8 @@ def _findings(material: Sequence[Material], followed: _Followed, beside: Clues) 
             found += refused.on_wire(each)
         elif isinstance(each, Calls):
             found += refused.at_socket(each)
-    found += options.of_lookups([lookup for lookup, _ in followed.lookups])
+    for source in dict.fromkeys(lookup.source for lookup, _ in followed.lookups):
+        found += options.of_lookups([lookup for lookup, _ in followed.lookups if lookup.source == source])
     if not any(finding.cause is Cause.CLASH for finding in found):
         found += reasons.without_lookups(beside)
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lab.diagnosis.material import Capture, Place
-from lab.diagnosis.questions import SAME_S, Ask, Lookup, Question, Reply, lookups, of_capture
+from lab.diagnosis.questions import SAME_S, Ask, Lookup, Question, lookups, of_capture
 
 RETRY_S = 0.9
 """A resolver that waited in vain waited at least so long: `timeout:1` is the least of glibc's (resolv.conf(5))."""
@@ -158,6 +158,8 @@ def _on_wire(question: Question, lookup: Lookup, where: Wire) -> tuple[Fate, tup
     if reply is not None and reply.time_s < end_s - SAME_S:
         late = reply.time_s - asks[0].time_s >= SLOW_S
         return (Fate.LATE if late else Fate.NOT_READ), (asks[0].place, reply.place)
+    if _is_answered_each_time(same):
+        return Fate.LATE, (asks[0].place, same.answered[-1].place)
     return Fate.NO_ANSWER, (asks[0].place,)
 
 
@@ -213,10 +215,15 @@ def _wire_fate(question: Question, attempt: int, capture: Capture) -> tuple[Fate
         waited_s = capture.last_s - question.asked[attempt].time_s
         fate = Fate.NO_ANSWER if fate is Fate.UNANSWERED or waited_s >= SLOW_S else Fate.UNKNOWN
     # Answers to a first sending may come after the second: of two, the first one was late.
-    if fate is Fate.NO_ANSWER and attempt == 0 and len(question.answered) > len(question.asked) - 1 > 0:
-        reply = question.answered[0]
+    if fate is Fate.NO_ANSWER and attempt == 0 and _is_answered_each_time(question):
+        reply = question.answered[-1]
         return Fate.LATE, (reply.place,), reply.time_s - question.asked[0].time_s
     return fate, places, took_s
+
+
+def _is_answered_each_time(question: Question) -> bool:
+    """Tell whether there are as many answers as sendings: then none was lost, whatever they were late."""
+    return 1 < len(question.asked) <= len(question.answered)
 
 
 def _missing_before(question: Question, lookup: Lookup) -> tuple[tuple[Place, ...], float] | None:
@@ -269,8 +276,3 @@ def _is_lost_inside(question: Question, lookup: Lookup) -> bool:
     if question.asked[0].ways != {False}:
         return False
     return any(other.asked[0].ways == {False, True} for other in lookup.questions if other is not question)
-
-
-def first_reply(question: Question) -> Reply | None:
-    """Give the first answer of all to a question."""
-    return question.answered[0] if question.answered else None

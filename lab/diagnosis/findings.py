@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
-from lab.diagnosis.fates import Fate, Fated
+from lab.diagnosis.fates import SLOW_S, Fate, Fated
 from lab.diagnosis.material import Place
 from lab.diagnosis.questions import SERVERS, Lookup
 
@@ -21,7 +21,7 @@ class Cause(StrEnum):
     ANSWER_LOST = "an answer was lost on its way to the resolver"
     FIREWALL = "a firewall"
     NOT_LISTENING = "nobody listens on the server's port, or a firewall says so"
-    UNREACHABLE = "there is no way to the server"
+    UNREACHABLE = "the server cannot be reached, or a firewall says so"
     SLOW_SERVER = "a slow server"
     SERVER_FAILS = "the server refuses or fails"
     OPTION = "a resolver option"
@@ -71,16 +71,21 @@ def _dropped_while_sent(lookup: Lookup, fated: list[Fated]) -> Finding | None:
     """EPERM of a send is NF_DROP of a hook that the packet met before the call returned (nf_hook_slow), or a cgroup's.
 
     A full table, and a rule of any firewall in OUTPUT or POSTROUTING, say it to every query. Without a queue a clash at
-    confirm says it, too, and to one of two alone: two threads, each on its processor, send from one socket.
+    confirm says it, too, and to one of two alone: two threads, each on its processor, send from one socket. Sent again,
+    that one finds its flow in the table, and is not dropped.
     """
     refused = [each for each in fated if each.fate is Fate.REFUSED]
     if not refused:
         return None
     named = _names(refused)
     places = _places(refused)
-    if len(refused) == len(fated):
-        says = f"the kernel dropped {named} for {lookup.name} while it was being sent (EPERM): a local rule refuses it"
-        return Finding(Cause.FIREWALL, Grade.CERTAIN, says, places, fated=tuple(refused))
+    if len(refused) == len(fated) or any(each.again is Fate.REFUSED for each in refused):
+        says = (
+            f"the kernel dropped {named} for {lookup.name} while it was being sent (EPERM): a local rule refuses it, "
+            "or a program of its cgroup"
+        )
+        grade = Grade.CERTAIN if len(refused) > 1 or refused[0].again is Fate.REFUSED else Grade.FITS
+        return Finding(Cause.FIREWALL, grade, says, places, fated=tuple(refused))
     says = (
         f"of two queries that left one socket at once the kernel dropped {named} while it was being sent (EPERM), "
         "as it does at a clash without a queue, and as a rule that matches this query alone does"
@@ -128,8 +133,8 @@ def _slow(lookup: Lookup, fated: list[Fated]) -> Finding | None:
     late = [each for each in fated if each.fate is Fate.LATE]
     if not late:
         return None
-    took = ", ".join(f"{each.took_s:.1f} s" for each in late if each.took_s is not None)
-    says = f"the answer to {_names(late)} for {lookup.name} came after {took}, and not because a query was lost"
+    took_s = max((each.took_s for each in late if each.took_s is not None), default=SLOW_S)
+    says = f"the answer to {_names(late)} for {lookup.name} took up to {took_s:.1f} s, and no query was lost"
     return Finding(Cause.SLOW_SERVER, Grade.CERTAIN, says, _places(late), fated=tuple(late))
 
 

@@ -19,7 +19,9 @@ _CAUSES = {
     "ENETUNREACH": Cause.UNREACHABLE,
     "EACCES": Cause.FIREWALL,
     "ENOBUFS": Cause.LOST_LOCALLY,
+    "POLLERR": Cause.UNREACHABLE,
 }
+_VAGUE = frozenset({"EHOSTUNREACH", "ENETUNREACH", "POLLERR"})
 _WORDS = {
     "port": "ICMP says that nobody listens on the port (so does REJECT, if not told otherwise)",
     "prohibited": "ICMP says that an administrator's rule forbids it",
@@ -29,6 +31,7 @@ _WORDS = {
     "EHOSTUNREACH": "the socket was told that it cannot be reached, as a rule that prohibits it says, too",
     "ENETUNREACH": "the socket was told that its network cannot be reached, as a rule that prohibits it says, too",
     "EACCES": "the socket was told that it may not: a route that prohibits, or a security module",
+    "POLLERR": "the socket was told of an error: an ICMP message that refuses it came back, and is not shown",
     "ENOBUFS": "the queueing discipline of the interface dropped it",
 }
 
@@ -54,6 +57,6 @@ def at_socket(calls: Calls) -> Iterator[Finding]:
 
 def _findings(told: dict[tuple[str, str], list[Place]]) -> Iterator[Finding]:
     for (what, server), places in told.items():
-        grade = Grade.FITS if what in {"EHOSTUNREACH", "ENETUNREACH"} else Grade.CERTAIN
+        grade = Grade.FITS if what in _VAGUE else Grade.CERTAIN
         says = f"{server} was asked, and {_WORDS[what]}"
         yield Finding(_CAUSES[what], grade, says, tuple(places[:5]))

@@ -143,5 +143,6 @@ def _of_counters(material: Sequence[Material], clues: Clues) -> Iterator[str]:
     if clues.insert_failed:
         yield (
             "insert_failed by itself does not mean a lost packet: kernels that resolve a clash count it and lose "
-            "nothing (RHEL 7.7 to 7.9, 3.10.0-1062 to -1160; upstream 4.7 to 5.9); since 5.10 a resolved one is clash_resolve"
+            "nothing (RHEL 7.7 to 7.9, 3.10.0-1062 to -1160; upstream 4.7 to 5.9); since 5.10 a resolved one counts as "
+            "clash_resolve"
         )

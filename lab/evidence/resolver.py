@@ -63,7 +63,7 @@ class Refused:
         time_s: When, by the trace's clock, in seconds.
         line: Which line tells it, from 1.
         call: By which call.
-        error: What it returned: `ECONNREFUSED`.
+        error: What it returned: `ECONNREFUSED`; `POLLERR` where poll says that there is an error, and not which.
         server: The server's address; None while nothing had been sent to any from an unconnected socket.
     """
 
@@ -76,6 +76,10 @@ class Refused:
 
 REFUSALS = frozenset({"ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EACCES", "ENOBUFS"})
 """What ICMP errors, and the kernel itself, tell a socket: see icmp_err_convert (net/ipv4/icmp.c), udp(7), ip(7)."""
+
+
+POLLERR = "POLLERR"
+_POLLS = ("poll", "ppoll")
 
 
 @dataclass(frozen=True)
@@ -122,14 +126,28 @@ def refusals(calls: Iterable[Call]) -> tuple[Refused, ...]:
     descriptors = Descriptors()
     found: list[Refused] = []
     for call in sorted(calls, key=_takes_effect_s):
-        error = call.more.partition(" ")[0]
-        socket = descriptors.get(call.pid, strace_values.number(call.arguments[0]))
-        if call.result == -1 and error in REFUSALS and socket is not None:
-            to = address_in(call.arguments[1]) if call.name == "connect" else socket.peer or socket.last_sent_to
-            if to is not None and to[1] == DNS_PORT:
-                found.append(Refused(call.time_s, call.line, call.name, error, to[0]))
+        for fd, error in _errors(call):
+            socket = descriptors.get(call.pid, fd)
+            if socket is not None:
+                to = address_in(call.arguments[1]) if call.name == "connect" else socket.peer or socket.last_sent_to
+                if to is not None and to[1] == DNS_PORT:
+                    found.append(Refused(call.time_s, call.line, call.name, error, to[0]))
         descriptors.follow(call)
     return tuple(found)
+
+
+def _errors(call: Call) -> Iterator[tuple[int | None, str]]:
+    """Give the descriptors of a call that were refused something, and what they were told."""
+    error = call.more.partition(" ")[0]
+    if call.result == -1 and error in REFUSALS:
+        yield strace_values.number(call.arguments[0]), error
+    # What poll found stands behind its result: "= 1 ([{fd=3, revents=POLLERR}])".
+    read = strace_values.arguments(call.more[1:]) if call.name in _POLLS and "POLLERR" in call.more else None
+    array = read[0][0] if read else None
+    for each in array.groups() if isinstance(array, Group) else ():
+        happened = each.get("revents")
+        if isinstance(happened, str) and "POLLERR" in happened.split("|"):
+            yield strace_values.number(each.get("fd")), POLLERR
 
 
 def _takes_effect_s(call: Call) -> float:
@@ -160,13 +178,18 @@ def _described(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
 
 
 def _many(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
-    """sendmmsg, recvmmsg: descriptor, array of headers with each one's length; the result is how many of them."""
+    """sendmmsg, recvmmsg: descriptor, array of headers with each one's length; the result is how many of them.
+
+    When the first of them is refused, that is the result, and the others are not even tried (net/socket.c).
+    """
     array = call.arguments[1]
-    for each in tuple(array.groups())[: max(call.result or 0, 0)] if isinstance(array, Group) else ():
+    count = 1 if _is_refused(call) else max(call.result or 0, 0)
+    for each in tuple(array.groups())[:count] if isinstance(array, Group) else ():
         header = each.get("msg_hdr") or each[0]  # strace 4.8 gives it no name
         length = strace_values.number(each.get("msg_len") or each[1])
         if isinstance(header, Group):
             parts = _buffers(header.get("msg_iov"))
+            length = sum(len(part.data) for part in parts) if _is_refused(call) else length
             yield from _transferred(call, descriptors, parts, length, header.get("msg_name"))
 
 
@@ -237,5 +260,5 @@ _HANDLERS: dict[str, Callable[[Call, Descriptors], Iterator[_Found]]] = {
     **dict.fromkeys(("writev", "readv"), _gathered),
     **dict.fromkeys(("sendmsg", "recvmsg"), _described),
     **dict.fromkeys(("sendmmsg", "recvmmsg"), _many),
-    **dict.fromkeys(("poll", "ppoll"), _polled),
+    **dict.fromkeys(_POLLS, _polled),
 }
