@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.diagnosis.clues import Clues
 from lab.diagnosis.findings import Cause, Finding, Grade
-from lab.diagnosis.material import Calls, Capture, Log, Material, Reading
+from lab.diagnosis.material import Calls, Capture, Log, Material
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _missing(material: Sequence[Material], clues: Clues, finding: Finding | None
         yield CAPTURE
     if not any(each.events for each in calls):
         yield CALLS
-    if about_clash and clues.insert_failed is None:
+    if about_clash and not clues.insert_failed:
         yield COUNTERS
     if about_clash and not any(isinstance(each, Log) for each in material):
         yield LOG
@@ -82,5 +82,3 @@ def _missing(material: Sequence[Material], clues: Clues, finding: Finding | None
         yield RULES
     if finding is not None and finding.cause is Cause.NO_ANSWER:
         yield NETWORK
-    if about_clash and any(isinstance(each, Reading) for each in material) and clues.insert_failed is None:
-        return

@@ -206,15 +206,20 @@ def armed(clues: Clues, first: int, second: int, asked: int) -> tuple[bool, tupl
 
 
 def asked_again(clues: Clues, least_s: float) -> tuple[Place, ...] | None:
-    """Give two queries at a hook with two conntracks that were queued again after a wait; None when there are none."""
+    """Give two queries of one socket that had two conntracks at a hook, of which one was queued again after a wait.
+
+    None when there are none.
+    """
     for by_id in clues.hooks.values():
-        packets = [(dns_id, packet) for dns_id, found in by_id.items() for packet in found[:1]]
-        for dns_id, one in packets:
-            again = [packet for packet in by_id[dns_id][1:] if packet.time_s - one.time_s >= least_s]
-            for other_id, other in packets:
-                apart = other_id != dns_id and other.sport == one.sport and None not in {one.conntrack, other.conntrack}
-                if again and apart and one.conntrack != other.conntrack:
-                    return one.place, other.place, again[0].place
+        by_port: dict[int, list[tuple[AtHook, ...]]] = defaultdict(list)
+        for packets in by_id.values():
+            by_port[packets[0].sport].append(packets)
+        for queries in by_port.values():
+            known = [packets[0] for packets in queries if packets[0].conntrack is not None]
+            again = [late for packets in queries for late in packets if late.time_s - packets[0].time_s >= least_s]
+            others = [packet for packet in known if packet.conntrack != known[0].conntrack]
+            if again and others:
+                return known[0].place, others[0].place, again[0].place
     return None
 
 

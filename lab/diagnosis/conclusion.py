@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lab.diagnosis import advice, clues, fates, options, reasons, refused, traps
+from lab.diagnosis import advice, beside, clues, options, reasons, refused, traps
 from lab.diagnosis.advice import Advice
 from lab.diagnosis.clues import Clues
-from lab.diagnosis.fates import Fated, Wire
+from lab.diagnosis.fates import Fated
 from lab.diagnosis.findings import Cause, Finding, Grade, of_lookup
 from lab.diagnosis.material import KINDS, Calls, Capture, Material
 from lab.diagnosis.questions import Lookup, Question, lookups, of_calls
+from lab.diagnosis.wire import Wire, of_wire, put_beside
+from lab.evidence.strace import Clock
 
 OTHERS_MAX = 5
 """So many more findings are told."""
@@ -64,9 +67,9 @@ class _Followed:
 
 def conclude(material: Sequence[Material]) -> Conclusion:
     """Judge all that was brought, together."""
-    beside = clues.of_material(material)
+    said = clues.of_material(material)
     followed = _follow(material)
-    found = _findings(material, followed, beside)
+    found = _findings(material, followed, said)
     # Of equally sure ones, this bug first: it is what was asked about.
     ranked = sorted(found, key=lambda finding: (finding.cause is not Cause.CLASH or not finding.grade, -finding.grade))
     best = next(iter(ranked), None)
@@ -74,13 +77,13 @@ def conclude(material: Sequence[Material]) -> Conclusion:
     return Conclusion(
         answer,
         best is not None and best.grade is Grade.CERTAIN,
-        _sentence(answer, best, followed),
+        _sentence(answer, best, followed) + _how_often(best, found, followed),
         best,
         _others(ranked),
-        (*traps.warnings(material, beside, followed.wires, asked=followed.asked), *traps.apart(followed.wires)),
-        advice.collect(material, beside, best),
+        (*traps.warnings(material, said, followed.wires, asked=followed.asked), *traps.apart(followed.wires)),
+        advice.collect(material, said, best),
         tuple((each.name, KINDS[type(each)]) for each in material),
-        len(followed.lookups),
+        _count(followed),
     )
 
 
@@ -88,23 +91,36 @@ def _follow(material: Sequence[Material]) -> _Followed:
     """Follow lookups: by straces, with captures beside them; by captures alone where those have nothing in common."""
     found: list[tuple[Lookup, tuple[Fated, ...]]] = []
     asked: list[Question] = []
-    by_file = [(each, of_calls(each)) for each in material if isinstance(each, Calls)]
-    for _, questions in by_file:
-        asked += questions
     captures = [each for each in material if isinstance(each, Capture)]
-    wires = tuple(fates.wire(capture, asked) for capture in captures)
-    for calls, questions in by_file:
-        own = [fates.wire(wire.capture, questions) for wire in wires] if len(by_file) > 1 else wires
-        found += [(lookup, fates.of_calls(lookup, own)) for lookup in lookups(calls.name, questions)]
-    for wire in wires:
+    wires = {capture.name: put_beside(capture) for capture in captures}
+    for calls in (each for each in material if isinstance(each, Calls)):
+        questions = of_calls(calls)
+        own = [put_beside(each, questions, same_clock=calls.clock is Clock.REALTIME) for each in captures]
+        found += [(lookup, beside.of_calls(lookup, own)) for lookup in lookups(calls.name, questions)]
+        asked += questions
+        wires |= {wire.capture.name: wire for wire in own if wire.ahead_s is not None}
+    for wire in wires.values():
+        told = of_wire(wire, [other for other in wires.values() if other is not wire])
         if wire.ahead_s is None:
-            found += fates.of_wire(wire)
-    return _Followed(tuple(found), wires, bool(asked))
+            found += told
+        elif any(_is_own(ask.server) for question in asked for ask in question.asked):
+            # A cache on the machine itself asks on the program's behalf, by ids of its own.
+            found += [(lookup, fated) for lookup, fated in told if not _any_same(lookup, asked)]
+    return _Followed(tuple(found), tuple(wires.values()), bool(asked))
 
 
-def _findings(material: Sequence[Material], followed: _Followed, beside: Clues) -> list[Finding]:
+def _is_own(server: str | None) -> bool:
+    return server is not None and ipaddress.ip_address(server).is_loopback
+
+
+def _any_same(lookup: Lookup, asked: Sequence[Question]) -> bool:
+    ids = {question.dns_id for question in asked}
+    return any(question.dns_id in ids for question in lookup.questions)
+
+
+def _findings(material: Sequence[Material], followed: _Followed, said: Clues) -> list[Finding]:
     found = [
-        reasons.weigh(finding, beside)
+        reasons.weigh(finding, said)
         for lookup, fated in followed.lookups
         if (finding := of_lookup(lookup, fated)) is not None
     ]
@@ -116,7 +132,7 @@ def _findings(material: Sequence[Material], followed: _Followed, beside: Clues) 
     for source in dict.fromkeys(lookup.source for lookup, _ in followed.lookups):
         found += options.of_lookups([lookup for lookup, _ in followed.lookups if lookup.source == source])
     if not any(finding.cause is Cause.CLASH for finding in found):
-        found += reasons.without_lookups(beside)
+        found += reasons.without_lookups(said)
     return found
 
 
@@ -130,7 +146,7 @@ def _sentence(answer: Answer, best: Finding | None, followed: _Followed) -> str:
     if best is None:
         if not followed.lookups:
             return "cannot tell: there is no DNS lookup in these files"
-        count = len(followed.lookups)
+        count = _count(followed)
         return f"cannot tell: no query of the {count} lookups in these files is seen to have waited or failed"
     if answer is Answer.CANNOT_TELL:
         but = f"; against it: {'; '.join(best.against)}" if best.against else ""
@@ -140,6 +156,19 @@ def _sentence(answer: Answer, best: Finding | None, followed: _Followed) -> str:
         return f"{sure}: {best.says}"
     sure = "" if best.grade is Grade.CERTAIN else ", most likely"
     return f"another cause{sure}: {best.cause}: {best.says}"
+
+
+def _count(followed: _Followed) -> int:
+    """Count lookups; one that two captures show is one."""
+    return len({tuple(question.dns_id for question in lookup.questions) for lookup, _ in followed.lookups})
+
+
+def _how_often(best: Finding | None, found: Sequence[Finding], followed: _Followed) -> str:
+    """Say how many lookups the answer holds for, where there are several."""
+    if best is None or not best.fated or _count(followed) == 1:
+        return ""
+    alike = {tuple(each.question.dns_id for each in finding.fated) for finding in found if finding.cause is best.cause}
+    return f" (so in {len(alike)} of {_count(followed)} lookups)"
 
 
 def _others(ranked: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -15,7 +15,7 @@ class Cause(StrEnum):
     """Why a lookup waited, or failed."""
 
     CLASH = "this bug: a query was lost at conntrack's confirm"
-    NO_ANSWER = "no answer from the server"
+    NO_ANSWER = "no answer came from the server"
     BOTH_LOST = "all queries were lost before the wire"
     LOST_LOCALLY = "a query was lost before the wire, and not at a clash"
     ANSWER_LOST = "an answer was lost on its way to the resolver"
@@ -139,13 +139,18 @@ def _slow(lookup: Lookup, fated: list[Fated]) -> Finding | None:
 
 
 def _no_answer_on_wire(lookup: Lookup, fated: list[Fated]) -> Finding | None:
-    """What was on the wire was not lost at the confirm of the machine that captured it."""
+    """What was on the wire was not lost at the confirm of the machine that captured it, in that network namespace.
+
+    A container's packets meet a second conntrack on its host, where a clash is possible as well.
+    """
     lost = [each for each in fated if each.fate is Fate.NO_ANSWER]
     if not lost:
         return None
-    servers = sorted({ask.server for each in lost for ask in each.question.asked if ask.server})
+    servers = sorted({each.question.asked[0].server or "a server" for each in lost})
     ever = any(each.again in {Fate.ANSWERED, Fate.LATE} or each.question.answered for each in fated)
     says = f"{_names(lost)} for {lookup.name} went out to {', '.join(servers)}, and no answer came back"
+    if len(lost) < len(fated) and ever:
+        says += "; if a container or a virtual machine asked, look on its host, where the same could clash"
     alone = all(each.again is Fate.NO_ANSWER for each in lost)
     grade = Grade.CERTAIN if alone or not ever else Grade.FITS
     return Finding(Cause.NO_ANSWER, grade, says, _places(lost), fated=tuple(lost))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -33,7 +34,7 @@ class Ask:
         protocol: `udp` or `tcp`.
         ways: Whether the machine that captured it sent it, received it, or both: what it forwards, it does both with.
         refused: Whether the kernel dropped it and told the sender.
-        waited: Whether the resolver is seen to have waited in vain for an answer.
+        waited_s: Until when the resolver is seen to have waited in vain for an answer; None where it is not.
         ttl: How many routers it might still pass; None where there is no packet.
         port: The port it came from; None when that is not known.
     """
@@ -45,7 +46,7 @@ class Ask:
     protocol: str
     ways: frozenset[bool] = frozenset()
     refused: bool = False
-    waited: bool = False
+    waited_s: float | None = None
     ttl: int | None = None
     port: int | None = None
 
@@ -91,7 +92,7 @@ class Question:
 
     def end_s(self, attempt: int) -> float:
         """Give until when answers belong to a sending: until the next."""
-        return self.asked[attempt + 1].time_s if attempt + 1 < len(self.asked) else float("inf")
+        return self.asked[attempt + 1].time_s if attempt + 1 < len(self.asked) else math.inf
 
     def reply(self, attempt: int) -> Reply | None:
         """Give the first answer that came after a sending and before the next."""
@@ -144,7 +145,7 @@ class _Book:
             last = known.asked[-1]
             answered = known.answered and known.answered[-1].time_s >= last.time_s
             if not answered and last.time_s <= time_s:
-                known.asked[-1] = replace(last, waited=True)
+                known.asked[-1] = replace(last, waited_s=time_s)
 
     def questions(self) -> tuple[Question, ...]:
         return tuple(known.close() for known in self._closed)

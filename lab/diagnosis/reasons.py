@@ -140,7 +140,7 @@ def without_lookups(clues: Clues) -> Iterable[Finding]:
     again = beside.asked_again(clues, RETRY_S)
     if again is not None:
         says = "two queries of one socket had two conntracks at the hook, and were queued again after a wait"
-        yield weigh_hint(Finding(Cause.CLASH, Grade.OPEN, says, again), clues)
+        yield _weigh_hint(Finding(Cause.CLASH, Grade.OPEN, says, again), clues)
     for what, cause, says in (
         (kernel_log.TABLE_FULL, Cause.TABLE_FULL, "conntrack's table was full: packets of new flows were dropped"),
         (kernel_log.QUEUE_FULL, Cause.QUEUE_FULL, "the queue to user space was full: the verdict program is too slow"),
@@ -151,7 +151,7 @@ def without_lookups(clues: Clues) -> Iterable[Finding]:
             yield Finding(cause, Grade.FITS, says, places[:5])
 
 
-def weigh_hint(finding: Finding, clues: Clues) -> Finding:
+def _weigh_hint(finding: Finding, clues: Clues) -> Finding:
     """Weigh what a hook's log hints at."""
     against = tuple(_against(clues))
     supports = _supports(clues, None)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from lab.diagnosis import clocks
+from lab.diagnosis.clocks import APART_S
 from lab.diagnosis.clues import Clues
-from lab.diagnosis.fates import Wire
 from lab.diagnosis.material import Calls, Denied, Material, Nothing
-from lab.diagnosis.questions import Question
+from lab.diagnosis.wire import Wire
 from lab.evidence.strace import Clock
 
 _TTLS = frozenset({32, 64, 128, 255})
 """What systems begin with (Linux 64: ip(7)); 1 and the like are no resolver's."""
-
-APART_S = 1.0
-"""Clocks that are kept by NTP are closer than this."""
 
 
 def warnings(material: Sequence[Material], clues: Clues, wires: Sequence[Wire], *, asked: bool) -> tuple[str, ...]:
@@ -59,7 +57,7 @@ def _of_capture(wire: Wire) -> Iterator[str]:
     if not capture.packets:
         yield (
             f"{capture.name} has {capture.frames} packets, and no DNS message among them: another interface, "
-            "or another network namespace?"
+            "another network namespace, or nothing came as far as the wire"
         )
     if capture.snapped:
         yield f"{capture.name} holds {capture.snapped} DNS messages in part only: use tcpdump -s 0"
@@ -94,7 +92,7 @@ def _beside(wire: Wire, *, asked: bool) -> Iterator[str]:
             f"{wire.capture.name} has none of the strace's DNS ids: it is of another machine, another namespace or "
             "another time, or a cache asks on the program's behalf"
         )
-    elif abs(wire.ahead_s) > APART_S and wire.ahead_s > -1e8 and abs(wire.ahead_s) < 1e8:  # noqa: PLR2004  the same form
+    elif wire.same_clock and abs(wire.ahead_s) > APART_S:
         yield (
             f"the clocks of {wire.capture.name} and the strace are {abs(wire.ahead_s):.1f} s apart: "
             "they are compared by DNS ids"
@@ -105,7 +103,8 @@ def apart(wires: Sequence[Wire]) -> Iterator[str]:
     """Warn of captures whose clocks differ, and of those that have nothing in common."""
     asking = [wire for wire in wires if wire.questions]
     for first, other in itertools.product(asking[:1], asking[1:]):
-        ahead_s = _ahead_s(other.questions, first)
+        pairs = [(question, same) for question in first.questions if (same := other.same(question)) is not None]
+        ahead_s = clocks.ahead_s(pairs, same_clock=False)
         if ahead_s is None:
             yield f"{first.capture.name} and {other.capture.name} have no DNS query in common"
         elif abs(ahead_s) > APART_S:
@@ -113,14 +112,6 @@ def apart(wires: Sequence[Wire]) -> Iterator[str]:
                 f"the clocks of {first.capture.name} and {other.capture.name} are {abs(ahead_s):.1f} s apart: "
                 "they are compared by DNS ids"
             )
-
-
-def _ahead_s(questions: Iterable[Question], wire: Wire) -> float | None:
-    for question in questions:
-        same = wire.same(question)
-        if same is not None:
-            return same.asked[-1].time_s - question.asked[-1].time_s
-    return None
 
 
 def _of_counters(material: Sequence[Material], clues: Clues) -> Iterator[str]:
