@@ -84,7 +84,8 @@ def _dropped_while_sent(lookup: Lookup, fated: list[Fated]) -> Finding | None:
             f"the kernel dropped {named} for {lookup.name} while it was being sent (EPERM): a local rule refuses it, "
             "or a program of its cgroup"
         )
-        grade = Grade.CERTAIN if len(refused) > 1 or refused[0].again is Fate.REFUSED else Grade.FITS
+        # A single one, once: another thread's, that was sent at the same moment, may be missing in the trace.
+        grade = Grade.CERTAIN if len(refused) > 1 or refused[0].again is Fate.REFUSED else Grade.OPEN
         return Finding(Cause.FIREWALL, grade, says, places, fated=tuple(refused))
     says = (
         f"of two queries that left one socket at once the kernel dropped {named} while it was being sent (EPERM), "

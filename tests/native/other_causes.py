@@ -1,6 +1,6 @@
 """Makes the recordings in tests/evidence/other-causes: lookups that fail or wait for other reasons than the lab's bug.
 
-    python tests/native/other_causes.py [NAME]...
+    python tests/native/other_causes.py [--into DIRECTORY] [NAME]...
 
 Two network namespaces, joined by a veth pair: a client with a resolv.conf of its own, looked at by strace, tcpdump and
 conntrack, and a server that answers as the cause says. Nothing in there has a way out, no rule or sysctl of the machine
@@ -164,10 +164,16 @@ def main() -> None:
         return
     if sys.argv[1:2] == ["--serve"]:
         _serve(RECORDINGS[sys.argv[2]])
-    names = sys.argv[1:] or list(RECORDINGS)
+    into, names = EVIDENCE, sys.argv[1:]
+    if names[:1] == ["--into"]:
+        into, names = Path(names[1]), names[2:]
+    _record(into, names or list(RECORDINGS))
+
+
+def _record(into: Path, names: list[str]) -> None:
     running = []
     for name in names:
-        directory = EVIDENCE / name
+        directory = into / name
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         inside = ["unshare", "-n", "-m", "-p", "-f", "--mount-proc", sys.executable, __file__, "--inside", name]
