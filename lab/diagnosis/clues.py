@@ -27,14 +27,12 @@ class Counted:
         place: Where the second reading is.
         nothing: Whether every counter is 0 in both readings.
         swapped: Whether the readings had to be taken the other way round.
-        names: How many counters there are; which depends on the kernel.
     """
 
     rises: dict[str, int]
     place: Place
     nothing: bool
     swapped: bool
-    has_clash_resolve: bool
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,6 @@ class Clues:
         problems: What could not be compared, a sentence each.
         hooks: What each hook's log has of each DNS id, by the file.
         dropped: What confirm dropped, by DNS id; under None what it dropped of packets that the trace does not name.
-        clashed: DNS ids that met a clash at confirm.
         said: Lines of kernel logs that matter, by what they are.
         options: Options that keep queries apart.
         resolv: What the resolver was told.
@@ -139,7 +136,7 @@ def _rises(before: Reading, after: Reading) -> Counted:
     nothing = not any(count for reading in (before, after) for count in reading.counts.values())
     rose = ", ".join(f"{name} +{rise}" for name, rise in rises.items() if rise) or "no counter rose"
     place = Place(after.name, after.line, None, f"since {before.name}: {rose}")
-    return Counted(rises, place, nothing, swapped, "clash_resolve" in rises or "clashres" in rises)
+    return Counted(rises, place, nothing, swapped)
 
 
 def _of_log(log: Log) -> Iterable[tuple[int | None, AtHook]]:

@@ -146,8 +146,7 @@ def _sentence(answer: Answer, best: Finding | None, followed: _Followed) -> str:
     if best is None:
         if not followed.lookups:
             return "cannot tell: there is no DNS lookup in these files"
-        count = _count(followed)
-        return f"cannot tell: no query of the {count} lookups in these files is seen to have waited or failed"
+        return f"cannot tell: no query is seen to have waited or failed in these files ({_count(followed)} lookups)"
     if answer is Answer.CANNOT_TELL:
         but = f"; against it: {'; '.join(best.against)}" if best.against else ""
         return f"cannot tell yet: {best.says}{but}"

@@ -12,8 +12,8 @@ from lab.evidence.refusals import Refusal
 from lab.evidence.resolv_conf import ResolvConf
 from lab.evidence.strace import Clock
 
-TEXT_MAX = 160
-"""So much of a line is shown."""
+TEXT_MAX = 400
+"""So much of a line is kept: a firewall's line with its ports, a sendmmsg with two queries."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ def _clash(finding: Finding, clues: Clues) -> Finding:
       7.7 to 7.9 and upstream 4.7 to 5.9 also what it resolves. Each of them alone makes a query that vanished likely to
       have clashed. Both, where the query is also seen to have come as far as the hook and not as far as the wire, leave
       no other place: behind confirm there is only the queueing discipline, through which the first one went.
+    - A trace in which confirm returned 0, for a packet that it does not name, tells that what `insert_failed` counted
+      was a loss, and not a clash that was resolved; with a query that vanished that is the bug, too.
     - `insert_failed` that did not rise says that confirm dropped nothing, if it was read where the client is.
     """
     lost = [each for each in finding.fated if each.fate in _LOST]
@@ -71,7 +73,7 @@ def _clash(finding: Finding, clues: Clues) -> Finding:
     if supports and grade is Grade.OPEN:
         grade = Grade.FITS
     vanished = any(each.fate is Fate.NOT_ON_WIRE and not each.forwarded for each in lost)
-    if armed is not None and clues.insert_failed and vanished:
+    if vanished and clues.insert_failed and (armed is not None or clues.dropped.get(None)):
         grade = Grade.CERTAIN
     if against:
         grade = Grade.OPEN

@@ -33,7 +33,6 @@ class WirePacket:
         message: The message; None when it is too short to be one.
         number: The number of its frame in the file, from 1; two messages are the same whatever file they are in.
         ttl: How many more routers it may pass.
-        interface: Which interface it was captured on.
         outgoing: Whether the machine that captured it sent it; None where the capture does not tell.
         snapped: Whether less of its frame was captured than there was.
     """
@@ -44,7 +43,6 @@ class WirePacket:
     message: Message | None
     number: int = field(default=0, compare=False)
     ttl: int = field(default=0, compare=False)
-    interface: int = field(default=0, compare=False)
     outgoing: bool | None = field(default=None, compare=False)
     snapped: bool = field(default=False, compare=False)
 
@@ -83,7 +81,7 @@ def _messages(frame: Frame, directions: dict[Flow, _Direction]) -> Iterator[Wire
     else:
         protocol = "tcp"
         payloads = directions[flow].take(segment, _length(packet, segment))
-    where = (frame.number, packet.ttl, packets.interface(frame), packets.outgoing(frame), frame.snapped)
+    where = (frame.number, packet.ttl, packets.outgoing(frame), frame.snapped)
     for payload in payloads:
         yield WirePacket(frame.time_s, flow, protocol, message.parse(payload), *where)
 

@@ -42,7 +42,6 @@ class Frame:
         link: The link type (tcpdump.org/linktypes.html).
         data: What was captured of it.
         length: How long it was on the wire, in bytes.
-        interface: Which interface of a pcapng's section it was captured on; 0 in a pcap, which has one.
     """
 
     number: int
@@ -50,7 +49,6 @@ class Frame:
     link: int
     data: bytes
     length: int
-    interface: int = 0
 
     @property
     def snapped(self) -> bool:
@@ -179,4 +177,4 @@ def _frame(order: str, kind: int, body: bytes, interfaces: list[_Interface], num
     if head + captured > len(body):
         raise UnreadableError(f"the capture's frame {number} is longer than its block")
     time_s = (ticks_high << 32 | ticks_low) / interfaces[which].ticks
-    return Frame(number, time_s, interfaces[which].link, body[head : head + captured], length, which)
+    return Frame(number, time_s, interfaces[which].link, body[head : head + captured], length)

@@ -20,14 +20,13 @@ _MARKED = re.compile(rf"(?:{_SYSLOG}|{_MONOTONIC}|{_LEVEL}{_STAMP})", re.ASCII)
 
 _TABLE_FULL = re.compile(r"(?:nf|ip)_conntrack: table full, dropping packet")
 _QUEUE_FULL = re.compile(r"nf_queue: full at \d{1,10} entries, dropping packets")
-_VERSION = re.compile(r"^Linux version (\S{1,120})")
 _LOGGED = re.compile(
     r"^(?P<prefix>.{0,60}?)IN=\S{0,16} OUT=\S{0,16} .{0,200}?PROTO=(?:UDP|TCP) .{0,40}?"
     r"SPT=(?P<sport>\d{1,5}) DPT=(?P<dport>\d{1,5})"
 )
 _REFUSING = re.compile(r"drop|reject|block|den(?:y|ied)|refus", re.IGNORECASE)
 
-TABLE_FULL, QUEUE_FULL, FIREWALL, VERSION = "table full", "queue full", "firewall", "version"
+TABLE_FULL, QUEUE_FULL, FIREWALL = "table full", "queue full", "firewall"
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,11 @@ class Said:
         number: Its number, from 1.
         what: `table full` (nf_conntrack_core.c: every new flow is dropped), `queue full` (nfnetlink_queue.c: the
             program that gives verdicts is too slow), `firewall` (a rule logged a DNS packet, with a prefix that says
-            it refuses it), `version` (which kernel it is).
-        text: The line; of `version`, the version alone.
+            it refuses it).
     """
 
     number: int
     what: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def parse(text: str) -> KernelLog:
         found = _LINE.match(line.rstrip())
         if found is None:
             continue
-        said += _said(number, line.strip(), found["text"])
+        said += _said(number, found["text"])
         try:
             queued += [(number, packet) for packet in _queued(found)]
         except UnreadableError as error:
@@ -93,13 +90,11 @@ def _queued(found: re.Match[str]) -> tuple[hook.Packet, ...]:
     return hook.parse(f"[{time if time[:1].isdigit() else '0.0'}] {found['text']}")
 
 
-def _said(number: int, line: str, text: str) -> Iterator[Said]:
+def _said(number: int, text: str) -> Iterator[Said]:
     if _TABLE_FULL.search(text):
-        yield Said(number, TABLE_FULL, line)
+        yield Said(number, TABLE_FULL)
     if _QUEUE_FULL.search(text):
-        yield Said(number, QUEUE_FULL, line)
-    if version := _VERSION.match(text):
-        yield Said(number, VERSION, version[1])
+        yield Said(number, QUEUE_FULL)
     logged = _LOGGED.match(text)
     if logged and "53" in {logged["sport"], logged["dport"]} and _REFUSING.search(logged["prefix"]):
-        yield Said(number, FIREWALL, line)
+        yield Said(number, FIREWALL)

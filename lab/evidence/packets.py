@@ -65,11 +65,6 @@ def outgoing(frame: Frame) -> bool | None:
     return None
 
 
-def interface(frame: Frame) -> int:
-    """Tell interfaces apart: by the number that the kernel has for them, or the file."""
-    return int.from_bytes(frame.data[4:8], "big") if frame.link == SLL2 else frame.interface
-
-
 def packet(frame: Frame) -> Packet | None:
     """Give the IP packet in a frame; None when there is none, or one that is cut off within its header.
 

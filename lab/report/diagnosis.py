@@ -19,6 +19,9 @@ _STYLES = {Answer.THIS_BUG: "bold yellow", Answer.ANOTHER_CAUSE: "bold green", A
 PLACES_MAX = 12
 """So many lines say it as well as a hundred."""
 
+TEXT_MAX = 240
+"""So much of a line is shown; --json has more."""
+
 
 def text(data: Conclusion) -> RenderableType:
     """Give the answer, the lines that say so, the warnings, and what to collect next."""
@@ -35,7 +38,8 @@ def text(data: Conclusion) -> RenderableType:
     if data.collect:
         parts += [_heading("to be sure, collect"), *(part for each in data.collect for part in _advice(each))]
     read = ", ".join(f"{name} ({kind})" for name, kind in dict(data.read).items())
-    return Group(*parts, "", Text(f"read: {read}; {data.lookups} lookups", style="dim"))
+    lookups = "one lookup" if data.lookups == 1 else f"{data.lookups} lookups"
+    return Group(*parts, "", Text(f"read: {read}; {lookups}", style="dim"))
 
 
 def _heading(words: str) -> Text:
@@ -45,7 +49,7 @@ def _heading(words: str) -> Text:
 def _places(places: Sequence[Place]) -> RenderableType:
     parts: list[RenderableType] = []
     for place in places[:PLACES_MAX]:
-        parts += [Text(f"  {place}", style="cyan"), Padding(Text(place.text, overflow="fold"), (0, 0, 0, 6))]
+        parts += [Text(f"  {place}", style="cyan"), Padding(Text(place.text[:TEXT_MAX], overflow="fold"), (0, 0, 0, 6))]
     if len(places) > PLACES_MAX:
         parts.append(Text(f"  ... and {len(places) - PLACES_MAX} more: --json has all", style="dim"))
     return Group(*parts)

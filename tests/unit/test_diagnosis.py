@@ -351,6 +351,9 @@ def test_a_trace_of_confirm_without_packets_supports_and_does_not_prove() -> Non
     assert said(found) == FITS
     assert found.finding is not None
     assert f"1:{dropped}" in {str(place) for place in found.finding.places}
+    # What the advice asks for, all together: the counter's rise was a loss, and the query vanished.
+    counters = ((STALLED / "stat.before").read_bytes(), (STALLED / "stat.after").read_bytes())
+    assert said(judged(calls, (STALLED / "client.pcap").read_bytes(), *counters, trace)) == (*FITS[:2], True)
 
 
 @pytest.mark.parametrize(
