@@ -8,6 +8,7 @@ import click
 
 from lab import __version__
 from lab.cli import machines, stored, trials
+from lab.cli.diagnose import diagnose
 from lab.cli.verb import fail, usage_error
 
 
@@ -41,6 +42,7 @@ VERBS = (
     trials.sweep,
     stored.compare,
     stored.show,
+    diagnose,
     trials.demo,
     trials.bench,
     machines.box,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from lab.evidence.errors import UnreadableError
 
@@ -46,6 +46,7 @@ class Event:
             (see trace.sh); `mark` for a line that was written to `trace_marker`.
         arguments: Every `key=value` whose value is a number: 3.10 tells in decimal what later kernels tell in hex.
         text: A mark's text; None for any other event.
+        line: Which line tells it, from 1; the same event is the same on whatever line.
     """
 
     time_s: float
@@ -55,6 +56,7 @@ class Event:
     name: str
     arguments: dict[str, int]
     text: str | None = None
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def parse(text: str) -> Trace:
     """
     events: list[Event] = []
     lost = noticed = 0
-    for line in text.split("\n"):
+    for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip()
         if header := _HEADER.match(stripped):
             lost = _lost(int(header[1]), int(header[2]), line)
@@ -86,7 +88,7 @@ def parse(text: str) -> Trace:
             # Without a number: it is not known how many.
             noticed += int(notice["count"] or 1) if notice["lost"] else 0
         elif stripped and not stripped.startswith("# ") and stripped != "#":
-            events.append(_event(stripped))
+            events.append(replace(_event(stripped), line=number))
     return Trace(tuple(events), max(lost, noticed))
 
 

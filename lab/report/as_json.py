@@ -15,9 +15,11 @@ from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import UNJUDGED, Cell, Comparison
+from lab.diagnosis.conclusion import Conclusion
 from lab.errors import LabError
 from lab.evidence.trial import Source
 from lab.lifeline import Lifeline
+from lab.report import diagnosis
 
 SCHEMA = 1
 """Goes up when a reader of an older version would misread it."""
@@ -38,6 +40,11 @@ def fields(data: object) -> dict[str, object]:
 def _(data: LabError) -> dict[str, object]:
     evidence = str(data.evidence) if data.evidence else None
     return {"error": {"message": data.message, "hint": data.hint, "evidence": evidence}}
+
+
+@fields.register
+def _(data: Conclusion) -> dict[str, object]:
+    return diagnosis.fields(data)
 
 
 @fields.register

@@ -18,6 +18,8 @@ from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import Cell, Comparison, Difference, sentence
+from lab.diagnosis.conclusion import Conclusion
+from lab.report import diagnosis
 from lab.report.figures import interval, peak, seconds
 from lab.report.timeline import timeline
 from lab.store import RanOn
@@ -159,6 +161,11 @@ def _(data: RunShown) -> RenderableType:
         outcome = Text(verdict.outcome.value, style=_style(verdict.outcome.value))
         table.add_row(shown.name, outcome, seconds(verdict.lookup_s), verdict.reason)
     return Group(table, Text(f"run {data.run.id}; one of them whole: lab show {data.run.id} TRIAL", style="dim"))
+
+
+@render.register
+def _(data: Conclusion) -> RenderableType:
+    return diagnosis.text(data)
 
 
 @render.register
