@@ -307,8 +307,9 @@ class Vagrant:
         write_whole(self._directory(machine) / "host_key.pub", said[-1] + "\n")
 
     def _answers_soon(self, machine: Machine) -> bool:
+        """Tell whether its SSH server answers, be it as late as a login may; on a busy host, seconds are nothing."""
         port = self._ssh_port(machine)
-        return self._work.wait_until(lambda: answers(HOST, port), LOGIN_BOUND_S) is not None
+        return self._work.wait_until(lambda: answers(HOST, port, LOGIN_BOUND_S), LOGIN_BOUND_S) is not None
 
     def _endpoint(self, machine: Machine) -> Endpoint:
         login = keys.ensure(self._home.path / "keys" / "login")
