@@ -43,9 +43,6 @@ HALT_BOUND_S = 120.0
 _HOST_KEY = re.compile(r"lab: host key: (ecdsa-sha2-nistp256 [A-Za-z0-9+/=]+)\s")
 """What provision/vagrant/login.sh says, wherever Vagrant puts it."""
 
-SLOW_ANSWER_S = 10.0
-"""How long a server may take until it speaks, where a machine is booted anew if it does not."""
-
 _RUNNING = frozenset({"running", "inaccessible"})
 """The states in which a guest's kernel runs, as Vagrant's providers call them; libvirt's plugin calls a guest whose
 agent does not answer inaccessible."""
@@ -311,9 +308,9 @@ class Vagrant:
         write_whole(self._directory(machine) / "host_key.pub", said[-1] + "\n")
 
     def _answers_soon(self, machine: Machine) -> bool:
-        """Tell whether its SSH server answers, be it as slowly as that of a guest which has a lot to do."""
+        """Tell whether its SSH server answers, be it as late as a login may; on a busy host, seconds are nothing."""
         port = self._ssh_port(machine)
-        return self._work.wait_until(lambda: answers(HOST, port, SLOW_ANSWER_S), LOGIN_BOUND_S) is not None
+        return self._work.wait_until(lambda: answers(HOST, port, LOGIN_BOUND_S), LOGIN_BOUND_S) is not None
 
     def _endpoint(self, machine: Machine) -> Endpoint:
         login = keys.ensure(self._home.path / "keys" / "login")
