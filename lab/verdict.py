@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -12,6 +12,7 @@ from lab import lifeline, sightings
 from lab.catalogue.scenario import Scenario
 from lab.evidence import kernel
 from lab.evidence.trial import Evidence
+from lab.evidence.verdict_log import Released
 from lab.lifeline import Lifeline, Status
 from lab.sightings import Stage
 
@@ -92,14 +93,16 @@ def arming(evidence: Evidence) -> dict[str, bool]:
     It was when two packets of one socket carried two different conntracks at the hook, or entered confirm with them:
     when the second passed LOCAL_OUT before the first was confirmed (nf_conntrack_in finds no entry then and makes
     another).
-    Untracked packets have none and cannot clash. A source that has fewer packets than another, or than the resolver
-    sent, was cut off: that it shows no two conntracks says nothing.
+    Untracked packets have none and cannot clash. Where the kernel does not tell a packet's conntrack, but somebody
+    counted those of the namespace, two more than before are the two queries's, if one socket sent them all. A source
+    that has fewer packets than another, or than the resolver sent, was cut off: that it shows no two says nothing.
     """
     by_hook: _Carried = [(packet.flow.sport, packet.ct) for packet in evidence.queued.value or ()]
     verdicts = evidence.verdicts.value.packets if evidence.verdicts.value else ()
     by_program: _Carried = [
         (packet.flow.sport, packet.ct_id) for packet in verdicts if packet.flow and packet.ct_id is not None
     ]
+    counted = _more_conntracks(verdicts, evidence.table_sizes.value) if not by_program else None
     sent = [event for event in evidence.resolver.value or () if event.kind == "sent" and event.protocol == "udp"]
     most = max(len(by_hook), len(verdicts), len(sent))
     steps = kernel.steps(evidence.traced.value) if evidence.traced.value else ()
@@ -111,7 +114,19 @@ def arming(evidence: Evidence) -> dict[str, bool]:
         ("verdict.jsonl", by_program, len(verdicts) >= most),
         ("trace", by_kernel, "trace" not in sightings.cut_off(evidence)),
     )
-    return {source: _differ(carried) for source, carried, whole in sources if carried and (whole or _differ(carried))}
+    found = {source: _differ(carried) for source, carried, whole in sources if carried and (whole or _differ(carried))}
+    if counted is not None and (counted or len(verdicts) >= most):
+        found["verdict.jsonl"] = counted
+    return found
+
+
+def _more_conntracks(packets: Sequence[Released], sizes: tuple[int, int] | None) -> bool | None:
+    """Tell by the number of conntracks whether two packets of one socket had two; None where that does not tell."""
+    counts = [packet.conntracks for packet in packets if packet.conntracks is not None]
+    sports = {packet.flow.sport for packet in packets if packet.flow}
+    if sizes is None or not counts or len(sports) != 1:
+        return None
+    return max(counts) - sizes[0] >= 2  # noqa: PLR2004  the two queries
 
 
 def _differ(carried: _Carried) -> bool:

@@ -51,6 +51,8 @@ class Evidence:
         timing: What the client says (`client.json`, `client.status`).
         queued: What the hook saw (`dmesg`).
         verdicts: What the verdict program was handed (`verdict.jsonl`).
+        again: What it was handed once more: packets that came back from the queue and went through the hook again
+            (`again.jsonl`).
         resolver: What the resolver did (`client.strace`).
         traced: The kernel's own trace (`trace`).
         wire: DNS packets on the client's end of the lane (`client.pcap`).
@@ -69,6 +71,7 @@ class Evidence:
     timing: Source[client.Timing]
     queued: Source[tuple[hook.Packet, ...]]
     verdicts: Source[verdict_log.VerdictLog]
+    again: Source[verdict_log.VerdictLog]
     resolver: Source[tuple[resolver.ResolverEvent, ...]]
     traced: Source[trace.Trace]
     wire: Source[tuple[capture.WirePacket, ...]]
@@ -91,6 +94,7 @@ def read(directory: Path) -> Evidence:
         timing=_source(lambda: _timing(directory)),
         queued=_source(lambda: hook.parse(_text(directory / "dmesg"))),
         verdicts=_source(lambda: verdict_log.parse(_text(directory / "verdict.jsonl"))),
+        again=_source(lambda: verdict_log.parse(_text(directory / "again.jsonl"))),
         resolver=_source(lambda: resolver.events(strace.parse(_text(calls))), lambda: strace.is_whole(_text(calls))),
         traced=_source(lambda: trace.parse(_text(directory / "trace"))),
         wire=_source(lambda: capture.parse((directory / "client.pcap").read_bytes())),

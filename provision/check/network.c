@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "network.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+
+#include "check.h"
+#include "netlink.h"
+
+static void ask(struct message *message, const char *what, const char *which)
+{
+	int fd = netlink_open(NETLINK_ROUTE);
+
+	if (fd < 0)
+		give_up(what, which);
+	errno = netlink_ask(fd, message);
+	if (errno)
+		give_up(what, which);
+	close(fd);
+}
+
+void network_connect(pid_t other)
+{
+	const struct ifinfomsg unnamed = { .ifi_family = AF_UNSPEC };
+	const uint32_t pid = (uint32_t)other;
+	struct message message = { .length = 0 };
+	size_t info, data, peer;
+
+	message_begin(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &unnamed, sizeof(unnamed));
+	message_put_text(&message, IFLA_IFNAME, CLIENT_LINK);
+	info = message_nest(&message, IFLA_LINKINFO);
+	message_put_text(&message, IFLA_INFO_KIND, "veth");
+	data = message_nest(&message, IFLA_INFO_DATA);
+	/* The other end's attributes stand behind a header of its own. */
+	peer = message_nest(&message, VETH_INFO_PEER);
+	message_put_raw(&message, &unnamed, sizeof(unnamed));
+	message_put_text(&message, IFLA_IFNAME, SERVER_LINK);
+	message_put(&message, IFLA_NET_NS_PID, &pid, sizeof(pid));
+	message_end(&message, peer);
+	message_end(&message, data);
+	message_end(&message, info);
+	ask(&message, "make", "a pair of veth links");
+}
+
+static void set_address(const char *link, const char *address)
+{
+	const struct ifaddrmsg header = {
+		.ifa_family = AF_INET,
+		.ifa_prefixlen = NETWORK_BITS,
+		.ifa_index = if_nametoindex(link),
+	};
+	struct message message = { .length = 0 };
+	struct in_addr numbers;
+
+	inet_pton(AF_INET, address, &numbers);
+	message_begin(&message, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &header, sizeof(header));
+	message_put(&message, IFA_LOCAL, &numbers, sizeof(numbers));
+	message_put(&message, IFA_ADDRESS, &numbers, sizeof(numbers));
+	ask(&message, "give an address to", link);
+}
+
+static void switch_on(const char *link)
+{
+	const struct ifinfomsg header = {
+		.ifi_family = AF_UNSPEC,
+		.ifi_index = (int)if_nametoindex(link),
+		.ifi_flags = IFF_UP,
+		.ifi_change = IFF_UP,
+	};
+	struct message message = { .length = 0 };
+
+	message_begin(&message, RTM_NEWLINK, NLM_F_ACK, &header, sizeof(header));
+	ask(&message, "switch on", link);
+}
+
+/* In this namespace only; where there is no IPv6, there is no such file. */
+static void forgo_ipv6(void)
+{
+	int fd = open("/proc/sys/net/ipv6/conf/all/disable_ipv6", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) < 0)
+		give_up("do without IPv6 in", "a namespace");
+	close(fd);
+}
+
+void network_begin(const char *link, const char *address)
+{
+	forgo_ipv6();
+	switch_on("lo");
+	set_address(link, address);
+	switch_on(link);
+}
