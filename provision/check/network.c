@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
+#include <time.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +18,9 @@
 
 #include "check.h"
 #include "netlink.h"
+
+/* The kernel looks at changed links once a second at least (net/core/link_watch.c). */
+enum { LOOKS = 1500, PAUSE_MS = 2 };
 
 static void ask(struct message *message, const char *what, const char *which)
 {
@@ -101,4 +106,26 @@ void network_begin(const char *link, const char *address)
 	switch_on("lo");
 	set_address(link, address);
 	switch_on(link);
+}
+
+void network_await(const char *link)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
+	struct ifreq request;
+	unsigned int look;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memset(&request, 0, sizeof(request));
+	strcpy(request.ifr_name, link);
+	for (look = 0; look < LOOKS; look++) {
+		if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+			give_up("look at", link);
+		if (request.ifr_flags & IFF_RUNNING) {
+			close(fd);
+			return;
+		}
+		nanosleep(&pause, NULL);
+	}
+	errno = ENETDOWN;
+	give_up("use", link);
 }

@@ -122,6 +122,7 @@ void server_run(int ready)
 	if (!log)
 		give_up("write", "the server's log");
 	network_begin(SERVER_LINK, SERVER_ADDRESS);
+	network_await(SERVER_LINK);
 	capture = capture_begin(SERVER_LINK, FILES "/server.pcap");
 	sources[0] = (struct pollfd){ .fd = listen_for_queries(), .events = POLLIN };
 	sources[1] = (struct pollfd){ .fd = capture.socket, .events = POLLIN };

@@ -113,6 +113,7 @@ static pid_t start_server(void)
 	network_begin(CLIENT_LINK, CLIENT_ADDRESS);
 	if (write(connected[1], "C", 1) != 1 || read(apart[0], &byte, 1) != 1)
 		give_up("start", "the server");
+	network_await(CLIENT_LINK);
 	return pid;
 }
 
