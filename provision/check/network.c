@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
-#include <sys/ioctl.h>
-#include <time.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -108,19 +109,40 @@ void network_begin(const char *link, const char *address)
 	switch_on(link);
 }
 
+/* IFLA_OPERSTATE, "up" (RFC 2863): that an end is switched on does not say that its queue takes packets already. */
+static bool is_up(int fd, const char *link)
+{
+	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC, .ifi_index = (int)if_nametoindex(link) };
+	struct message message = { .length = 0 };
+	char answer[8192] __attribute__((aligned(8)));
+	const struct nlmsghdr *found = (const struct nlmsghdr *)(const void *)answer;
+	const struct rtattr *attribute;
+	ssize_t got;
+	int left;
+
+	message_begin(&message, RTM_GETLINK, 0, &header, sizeof(header));
+	errno = netlink_tell(fd, &message);
+	got = errno ? -1 : recv(fd, answer, sizeof(answer), 0);
+	if (got < 0 || !NLMSG_OK(found, (unsigned int)got) || found->nlmsg_type != RTM_NEWLINK)
+		give_up("look at", link);
+	left = (int)IFLA_PAYLOAD(found);
+	for (attribute = IFLA_RTA((const struct ifinfomsg *)NLMSG_DATA(found)); RTA_OK(attribute, left);
+	     attribute = RTA_NEXT(attribute, left))
+		if (attribute->rta_type == IFLA_OPERSTATE)
+			return *(const unsigned char *)RTA_DATA(attribute) == IF_OPER_UP;
+	return false;
+}
+
 void network_await(const char *link)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
-	struct ifreq request;
+	int fd = netlink_open(NETLINK_ROUTE);
 	unsigned int look;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	memset(&request, 0, sizeof(request));
-	strcpy(request.ifr_name, link);
+	if (fd < 0)
+		give_up("look at", link);
 	for (look = 0; look < LOOKS; look++) {
-		if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-			give_up("look at", link);
-		if (request.ifr_flags & IFF_RUNNING) {
+		if (is_up(fd, link)) {
 			close(fd);
 			return;
 		}
