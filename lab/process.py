@@ -275,7 +275,9 @@ def last_lines(log: Path, count: int = 5) -> str | None:
 
 def _told(text: str, count: int = 5) -> str | None:
     lines = text.split("\n")
-    told = [plain for line in lines if (plain := _ESCAPES.sub("", line.rstrip("\r").rsplit("\r")[-1]).strip())][-count:]
+    plain = (_ESCAPES.sub("", line.rstrip("\r").rsplit("\r")[-1]).strip() for line in lines)
+    # What several of its processes said is told once.
+    told = list(dict.fromkeys(line for line in plain if line))[-count:]
     return "it said: " + " | ".join(told) if told else None
 
 

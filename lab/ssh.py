@@ -176,7 +176,7 @@ class Shell:
         said = output.stderr.strip() or output.stdout.decode(errors="replace").strip()
         return BrokenEnvironment(
             f"{self._endpoint.machine}: {shlex.join(argv)} failed with exit status {output.status}",
-            hint="it said: " + " | ".join(said.splitlines()[-5:]) if said else None,
+            hint="it said: " + " | ".join(list(dict.fromkeys(said.splitlines()))[-5:]) if said else None,
         )
 
     def put(self, content: bytes, path: str) -> None:

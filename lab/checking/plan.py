@@ -58,6 +58,9 @@ RULES: dict[By, tuple[Part, ...]] = {
 }
 """What may queue the packets. The rules are made through the kernel's own interfaces: no program of the machine's."""
 
+STAYS = "veth"
+"""Unloading it takes every veth link of the machine away, whoever made it: the kernel does not count that as a use."""
+
 MODULES = tuple(part.module for parts in (COMMON, *RULES.values()) for part in parts)
 """All that look.sh is to look for."""
 
@@ -69,7 +72,7 @@ class Plan:
     Attributes:
         rule: What queues the packets.
         sudo: Whether by sudo.
-        load: The modules that would be loaded, each behind those that it needs, and unloaded at the end.
+        load: The modules that would be loaded, each behind those that it needs; all but STAYS are unloaded at the end.
         meaning: What loading them means for the machine, a sentence each.
     """
 
@@ -174,7 +177,10 @@ def _meaning(look: Look, load: tuple[str, ...]) -> Iterator[str]:
         yield "the settings net.netfilter.nf_conntrack_* appear with their defaults, and go away with the module"
     if "iptable_mangle" in load:
         yield 'an empty table "mangle", which changes no packet, may appear in other namespaces until it is unloaded'
-    yield "what others have come to use meanwhile stays loaded; all the rest is unloaded at the end"
+    if STAYS in load:
+        yield f"{STAYS} stays loaded: unloading it would take away links that others may have made with it meanwhile"
+    if set(load) - {STAYS}:
+        yield "what others have come to use meanwhile stays loaded; all the rest is unloaded at the end"
 
 
 def _release(kernel: str) -> tuple[int, int]:

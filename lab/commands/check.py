@@ -78,7 +78,7 @@ class Checked:
         found: What its kernel does.
         verdicts: How each trial went.
         named: Whether the sentence for a ticket shall name the machine.
-        left: Modules that were loaded for the check and are still there: others have come to use them.
+        left: Modules that were loaded for the check and are still there.
     """
 
     machine: str

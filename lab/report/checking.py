@@ -55,7 +55,7 @@ def checked_text(data: Checked) -> RenderableType:
     sure = f" ({data.found.sure})" if data.found.sure else ""
     lines.append(Text(f"era: {era}{sure}; {data.found.reason}", style="bold"))
     if data.left:
-        lines.append(Text(f"still loaded, since others use them now: {', '.join(data.left)}", style="yellow"))
+        lines.append(Text(f"still loaded: {', '.join(data.left)}", style="yellow"))
     stored = Text(f"run {data.run.id}, raw files in {data.path}", style="dim")
     return Group("", table, "", *lines, stored, "", Text(sentence(data), no_wrap=True, overflow="ignore"))
 

@@ -42,7 +42,7 @@ static const char help[] =
 "  -a, --again N          in the last N of them, look at packets a second time when\n"
 "                         they come back from the queue (default 0)\n"
 "  -m, --modules \"A B\"    load these, each behind those it needs, and unload them at\n"
-"                         the end if nobody else uses them then\n"
+"                         the end if nobody else uses them then; veth stays\n"
 "  -x, --remove           remove this program's file and its directory at once\n"
 "  -h, --help             show this\n"
 "  -V, --version          show the version\n"

@@ -76,6 +76,16 @@ static bool load(const char *name)
 	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/*
+ * The kernel does not count a link as a use of its module: unloading it takes
+ * away all such links in all namespaces, those that others have made meanwhile
+ * too. So it stays: without links it does nothing.
+ */
+static bool must_stay(const char *name)
+{
+	return strcmp(name, "veth") == 0;
+}
+
 /* Those that others use by now stay. */
 static void unload(const struct modules *modules)
 {
@@ -87,7 +97,8 @@ static void unload(const struct modules *modules)
 		for (i = modules->count; i > 0; i--) {
 			const char *name = modules->names[i - 1];
 
-			if (syscall(SYS_delete_module, name, O_NONBLOCK) < 0 && errno != ENOENT && is_loaded(name))
+			if (!must_stay(name) && syscall(SYS_delete_module, name, O_NONBLOCK) < 0 && errno != ENOENT &&
+			    is_loaded(name))
 				left++;
 		}
 		if (left)

@@ -176,6 +176,8 @@ void queue_serve(struct queue *queue)
 		if (queue->count >= HOLD_PACKETS)
 			release(queue);
 	}
+	/* A repeated packet is back before the call that gave its verdict returns; on a few kernels it never is. */
+	queue->expects = 0;
 	if (queue_time_left_ms(queue) == 0)
 		release(queue);
 }
