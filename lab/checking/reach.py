@@ -13,11 +13,12 @@ from lab.home import PROVISION
 from lab.ssh import Shell
 from lab.work import Work
 
-LOOK_BOUND_S = 60.0
-"""For look.sh: a tenth of a second, and some seconds on a machine that is emulated."""
+LOOK_BOUND_S = 120.0
+"""For look.sh: a tenth of a second; a second on a machine that is emulated, and half a minute when that is busy."""
 
-SILENCE_S = 60.0
-"""How long the program may say nothing: a trial takes eleven seconds at most, unloading modules ten."""
+SILENCE_S = 120.0
+"""How long the program may say nothing: a trial takes eleven seconds at most, unloading modules ten, loading them as
+long on a machine that is emulated and busy."""
 
 
 class Reach(Protocol):
