@@ -285,9 +285,7 @@ int main(int argc, char **argv)
 	}
 	/* A reader that goes away is met as an error of write(). */
 	signal(SIGPIPE, SIG_IGN);
-	modules_tidy();
-	if (modules.count)
-		modules_load(&modules);
+	modules_load(&modules);
 	well = make_trials(&plan);
 	modules_unload();
 	return well ? EXIT_SUCCESS : EXIT_BROKEN;

@@ -25,6 +25,8 @@ enum {
 	/* The kernel takes a while to remove a namespace, and what was in it uses the modules until then. */
 	UNLOAD_LOOKS = 100,
 	UNLOAD_PAUSE_MS = 100,
+	/* More than one is rare: each is of a check whose keeper was killed, too. */
+	MOST_NOTES = 8,
 };
 
 /* What ends the keeper's work: it reads the end of this pipe when nobody can write to it any more. */
@@ -120,6 +122,56 @@ static int note(const struct modules *modules, char *path)
 	return fd;
 }
 
+/* Notes of checks that were killed, their keepers too. One that is locked belongs to a check which goes on. */
+struct orphans {
+	int notes[MOST_NOTES];
+	char paths[MOST_NOTES][PATH_MAX];
+	unsigned int count;
+};
+
+static struct orphans find_orphans(void)
+{
+	struct orphans orphans = { .count = 0 };
+	glob_t found;
+	size_t i;
+
+	if (glob(NOTES "*", 0, NULL, &found) != 0)
+		return orphans;
+	for (i = 0; i < found.gl_pathc && orphans.count < MOST_NOTES; i++) {
+		int fd = open(found.gl_pathv[i], O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+		if (fd < 0)
+			continue;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			close(fd);
+			continue;
+		}
+		snprintf(orphans.paths[orphans.count], PATH_MAX, "%s", found.gl_pathv[i]);
+		orphans.notes[orphans.count++] = fd;
+	}
+	globfree(&found);
+	return orphans;
+}
+
+/* What they name that is still loaded is to be unloaded with ours. */
+static void adopt(struct modules *modules, const struct orphans *orphans)
+{
+	char text[MOST_MODULES * MODULE_NAME_BYTES];
+	struct modules noted;
+	unsigned int i, name;
+
+	for (i = 0; i < orphans->count; i++) {
+		ssize_t got = read(orphans->notes[i], text, sizeof(text) - 1);
+
+		text[got > 0 ? got : 0] = '\0';
+		if (!modules_read(&noted, text))
+			continue;
+		for (name = 0; name < noted.count && modules->count < MOST_MODULES; name++)
+			if (is_loaded(noted.names[name]))
+				memcpy(modules->names[modules->count++], noted.names[name], MODULE_NAME_BYTES);
+	}
+}
+
 static void drop_loaded(struct modules *modules)
 {
 	unsigned int i, kept = 0;
@@ -135,6 +187,7 @@ static void keep(struct modules *modules, int ends, int tells) __attribute__((no
 static void keep(struct modules *modules, int ends, int tells)
 {
 	const char *failed = "";
+	static struct orphans orphans;
 	char path[PATH_MAX], byte;
 	unsigned int i;
 
@@ -144,9 +197,13 @@ static void keep(struct modules *modules, int ends, int tells)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	drop_loaded(modules);
+	orphans = find_orphans();
+	adopt(modules, &orphans);
 	note(modules, path);
+	for (i = 0; i < orphans.count; i++)
+		unlink(orphans.paths[i]);
 	for (i = 0; i < modules->count && !*failed; i++)
-		if (!load(modules->names[i]))
+		if (!is_loaded(modules->names[i]) && !load(modules->names[i]))
 			failed = modules->names[i];
 	dprintf(tells, "%s\n", failed);
 	close(tells);
@@ -165,9 +222,14 @@ void modules_load(const struct modules *modules)
 {
 	struct modules wanted = *modules;
 	int ends[2], tells[2];
+	glob_t notes;
 	char failed[MODULE_NAME_BYTES + 1];
 	ssize_t got;
 
+	if (!modules->count && glob(NOTES "*", GLOB_NOSORT, NULL, &notes) != 0)
+		return;
+	if (!modules->count)
+		globfree(&notes);
 	if (pipe2(ends, O_CLOEXEC) < 0 || pipe2(tells, O_CLOEXEC) < 0)
 		give_up("make", "a pipe");
 	keeper = fork();
@@ -199,35 +261,4 @@ void modules_unload(void)
 	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
 		;
 	keeper = -1;
-}
-
-static void tidy(const char *path)
-{
-	char text[MOST_MODULES * MODULE_NAME_BYTES];
-	struct modules modules;
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t got;
-
-	if (fd < 0)
-		return;
-	/* One that is locked belongs to a check which goes on. */
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		got = read(fd, text, sizeof(text) - 1);
-		text[got > 0 ? got : 0] = '\0';
-		if (modules_read(&modules, text))
-			unload(&modules);
-		unlink(path);
-	}
-	close(fd);
-}
-
-void modules_tidy(void)
-{
-	glob_t found;
-	size_t i;
-
-	if (glob(NOTES "*", 0, NULL, &found) == 0)
-		for (i = 0; i < found.gl_pathc; i++)
-			tidy(found.gl_pathv[i]);
-	globfree(&found);
 }

@@ -20,15 +20,13 @@ bool modules_read(struct modules *modules, const char *text);
  * Loads those that are not loaded yet, by a process which outlives this one and
  * unloads them when this one has ended, or says that it has done with them:
  * even if it is killed. What that process has loaded is noted in a file, so
- * that not even its own violent end leaves them behind for ever: see
- * modules_tidy(). Ends the program when one cannot be loaded.
+ * that not even its own violent end leaves them behind for ever: what the notes
+ * of such ones name is unloaded, too. Does nothing when there is nothing to
+ * load and no such note. Ends the program when a module cannot be loaded.
  */
 void modules_load(const struct modules *modules);
 
 /* Says that they are not needed any more, and waits until they are gone, or others use them. */
 void modules_unload(void);
-
-/* Unloads what an earlier check left behind that was killed, its keeper too. */
-void modules_tidy(void);
 
 #endif

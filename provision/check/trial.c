@@ -132,7 +132,7 @@ static pid_t start_client(void)
 	exit(lookup_main(2, arguments));
 }
 
-/* Serves queue and capture until the client has ended, and gives its exit status. */
+/* Serves queue and capture until the client has ended, with all that it sent and got, and gives its exit status. */
 static int attend(struct queue *queue, const struct capture *capture, int children, pid_t client)
 {
 	const struct timespec begun = now(CLOCK_MONOTONIC);
@@ -149,9 +149,11 @@ static int attend(struct queue *queue, const struct capture *capture, int childr
 		if (poll(sources, 3, left_ms < 0 ? 1000 : left_ms) < 0 && errno != EINTR)
 			give_up("wait for", "packets");
 		queue_serve(queue);
-		capture_write(capture);
-		if (waitpid(client, &status, WNOHANG) == client)
+		if (waitpid(client, &status, WNOHANG) == client) {
+			capture_write(capture);
 			return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_GIVEN_UP;
+		}
+		capture_write(capture);
 		if (now(CLOCK_MONOTONIC).tv_sec - begun.tv_sec > CLIENT_BOUND_S) {
 			kill(client, SIGKILL);
 			waitpid(client, NULL, 0);
@@ -189,6 +191,7 @@ void trial_run(const struct plan *plan, unsigned int number)
 	struct capture capture;
 	char status[16];
 	pid_t server;
+	int children;
 
 	go_apart();
 	server = start_server();
@@ -198,7 +201,8 @@ void trial_run(const struct plan *plan, unsigned int number)
 	capture = capture_begin(CLIENT_LINK, FILES "/client.pcap");
 	copy_file(COUNTERS, FILES "/stat.before");
 	write_clocks(FILES "/clocks.before");
-	snprintf(status, sizeof(status), "%d\n", attend(&queue, &capture, watch_children(), start_client()));
+	children = watch_children();
+	snprintf(status, sizeof(status), "%d\n", attend(&queue, &capture, children, start_client()));
 	write_file(FILES "/client.status", status);
 	write_clocks(FILES "/clocks.after");
 	copy_file(COUNTERS, FILES "/stat.after");

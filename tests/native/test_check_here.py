@@ -207,6 +207,17 @@ def test_a_check_whose_program_is_killed_says_so_and_leaves_nothing(home: Path) 
     assert traces() == before
 
 
+def test_a_note_of_a_check_that_was_killed_with_its_keeper_is_cleared_away(home: Path) -> None:
+    """What it names is not loaded any more, as after others have unloaded it: nothing is left to do but the note."""
+    note = Path(f"/run/five-second-lab-check.{os.getpid()}")
+    note.write_text("module_that_nobody_has\n")
+    checked = run(home, "--quiet")
+    _, err = checked.communicate(timeout=60)
+
+    assert checked.returncode in {0, 1}, err
+    assert not note.exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_ordinary_user_is_refused_politely() -> None:
     """What the machine says of one is understood, and nothing is tried."""
