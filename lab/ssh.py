@@ -175,7 +175,7 @@ class Shell:
         """Give the error that says of a program which ended badly how it did, with its last words."""
         said = output.stderr.strip() or output.stdout.decode(errors="replace").strip()
         return BrokenEnvironment(
-            f"{self._endpoint.machine}: {shlex.join(argv)} failed with exit status {output.status}",
+            f"{self._endpoint.machine}: {_told(argv)} failed with exit status {output.status}",
             hint="it said: " + " | ".join(list(dict.fromkeys(said.splitlines()))[-5:]) if said else None,
         )
 
@@ -293,6 +293,11 @@ def _advice(endpoint: Endpoint | Account, why: str) -> str:
     if "uthentication" in why or "passphrase" in why or "private key" in why:
         return f"name a key with -i, or let your agent have it (ssh-add), so that this needs no password: {by_hand}"
     return f"try it by hand: {by_hand}"
+
+
+def _told(argv: Sequence[str]) -> str:
+    """Write a command for an error: whole scripts are left out."""
+    return " ".join("..." if "\n" in part else shlex.quote(part) for part in argv)
 
 
 class _Printed(io.RawIOBase):

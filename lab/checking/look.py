@@ -83,11 +83,13 @@ class Look:
     def needed_for(self, module: str) -> tuple[str, ...]:
         """Give what modprobe would load for a module, each behind those that it needs; empty when it finds none.
 
-        An `install` line of modprobe.d runs a command of the user's own: what that does, nobody knows.
+        An `install` line of modprobe.d runs a command of the user's own, often one that loads nothing: what has one
+        counts as not found.
         """
         lines = [line.split() for line in self.depends.get(module, ())]
         paths = [words[1] for words in lines if len(words) > 1 and words[0] == "insmod"]
-        return tuple(PurePosixPath(path).name.partition(".ko")[0].replace("-", "_") for path in paths)
+        names = tuple(PurePosixPath(path).name.partition(".ko")[0].replace("-", "_") for path in paths)
+        return names if names[-1:] == (module,) else ()
 
 
 def parse(text: str) -> Look:

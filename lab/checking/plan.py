@@ -153,7 +153,9 @@ def _cannot_queue(look: Look, lacks: dict[By, list[Part]]) -> BrokenEnvironment:
 
 def _how_to_have(look: Look, parts: list[Part]) -> str:
     if any(look.config.get(option) == "m" for part in parts for option in part.options):
-        return "they are not installed: look for a package kernel-modules, kernel-modules-extra or linux-modules-extra"
+        return (
+            "modprobe has them not: look for a package kernel-modules(-extra) or linux-modules-extra, and in modprobe.d"
+        )
     options = ", ".join(option for part in parts for option in part.options[:1])
     return f"it was built without {options}: nothing in NFQUEUE can be checked on it"
 

@@ -132,7 +132,10 @@ def _require_leave(session: Session, name: str, planned: Plan, *, load: bool) ->
     if not planned.load or load:
         return
     names = ", ".join(planned.load)
-    lines = [f"On {name} these modules would be loaded, and unloaded at the end: {names}.", *planned.meaning]
+    lines = [
+        f"On {name} these modules would be loaded, and unloaded at the end: {names}.",
+        *(f"- {meaning}" for meaning in planned.meaning),
+    ]
     if not session.work.may("\n".join([*lines, "Load them?"])):
         raise BadInput(
             f"nothing was done: on {name} modules would have to be loaded, and unloaded again: {names}",

@@ -60,6 +60,16 @@ def test_a_kernel_without_a_rule_by_nf_tables_makes_it_by_ip_tables() -> None:
     assert seen.state("nft_queue", "CONFIG_NFT_QUEUE") is State.ABSENT
 
 
+def test_a_module_that_its_owner_does_not_let_in_counts_as_missing() -> None:
+    """An install line in modprobe.d stands in its place, behind what it needs: such a machine is not argued with."""
+    seen = debian()
+    lines = (*seen.depends["nft_queue"][:-1], "install /bin/false")
+    seen = replace(seen, depends={**seen.depends, "nft_queue": lines})
+
+    assert seen.state("nft_queue", "CONFIG_NFT_QUEUE") is State.ABSENT
+    assert plan.of(seen, "x86_64").rule == "iptables"
+
+
 def test_a_kernel_without_any_rule_is_refused_by_name() -> None:
     """Both ways are named with what each lacks, and where it might be had."""
     with pytest.raises(BrokenEnvironment) as refused:
