@@ -3,7 +3,7 @@
 .PHONY: help setup setup-tests demo test test-quick lint messages bench clean
 
 SCRIPTS := provision/host/bootstrap.sh provision/image/initramfs-init provision/image/rootfs/etc/lab-boot \
-	$(wildcard provision/image/rootfs/usr/sbin/* provision/guest/*.sh provision/vagrant/*.sh) lab/locale/update.sh .ci/run
+	$(wildcard provision/image/rootfs/usr/sbin/* provision/guest/*.sh provision/vagrant/*.sh provision/check/*.sh) lab/locale/update.sh .ci/run
 
 # Side by side, as they wait more than they work; each file's tests stay together.
 QUICK := .venv/bin/pytest -m 'not guest' --numprocesses 3 --dist loadfile

@@ -15,6 +15,10 @@ CLASHES = ("clash_resolve", "clashres", "insert_failed")
 on, in /proc as `clashres`, `insert_failed` before."""
 
 
+QUERIES = 2
+"""Of a lookup: A and AAAA."""
+
+
 @dataclass(frozen=True)
 class _Carried:
     """A query and the conntrack it carried, somewhere on its way.
@@ -38,8 +42,9 @@ def arming(evidence: Evidence, *, queues: bool = True) -> dict[str, bool]:
     then and makes another). A query that is asked again after its first packet was lost gets a new conntrack by right,
     and so does whatever is asked beside it.
 
-    Untracked packets have none and cannot clash. A source that has fewer packets than another, or than the resolver
-    sent, was cut off: that it shows no two conntracks says nothing.
+    Untracked packets have none and cannot clash. Where the kernel does not tell a packet's conntrack, but somebody
+    counted those of the namespace, two more than before are the two queries', if one socket sent them all. A source
+    that has fewer packets than another, or than the resolver sent, was cut off: that it shows no two says nothing.
 
     Args:
         evidence: What is known of the trial.
@@ -61,6 +66,8 @@ def arming(evidence: Evidence, *, queues: bool = True) -> dict[str, bool]:
         "verdict.jsonl": _tell(by_program, whole=len(verdicts) >= most),
         "trace": _by_kernel(evidence),
     }
+    if not by_program:
+        told["verdict.jsonl"] = _by_number(evidence, whole=len(verdicts) >= most)
     found = {source: armed for source, armed in told.items() if armed is not None}
     return found or ({} if queues else _by_counters(evidence))
 
@@ -79,6 +86,18 @@ def _by_kernel(evidence: Evidence) -> bool | None:
         for did in (kernel.Did.QUEUED, kernel.Did.CONFIRMED)
     ]
     return None if told == [None, None] else any(told)
+
+
+def _by_number(evidence: Evidence, *, whole: bool) -> bool | None:
+    """Tell by the number of conntracks whether two packets of one socket had two; None where that does not tell."""
+    packets = evidence.verdicts.value.packets if evidence.verdicts.value else ()
+    sizes = evidence.table_sizes.value
+    counts = [packet.conntracks for packet in packets if packet.conntracks is not None]
+    sports = {packet.flow.sport for packet in packets if packet.flow}
+    if sizes is None or not counts or len(sports) != 1:
+        return None
+    armed = max(counts) - sizes[0] >= QUERIES
+    return armed if whole or armed else None
 
 
 def _by_counters(evidence: Evidence) -> dict[str, bool]:

@@ -180,7 +180,7 @@ def _by_verdict_program(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
         named = f"conntrack id {packet.ct_id}, {confirmed}" if packet.ct_id is not None else ""
         for stage, time_s, detail in (
             (Stage.QUEUED, packet.queued_s, named),
-            (Stage.VERDICT, packet.released_s, f"accept, after {packet.released_s - packet.queued_s:.3f} s"),
+            (Stage.VERDICT, packet.released_s, f"{packet.verdict}, after {packet.released_s - packet.queued_s:.3f} s"),
         ):
             yield Sighting(
                 "verdict.jsonl",

@@ -33,14 +33,14 @@ class RanOn(Model):
 
     Attributes:
         kernel: Its kernel release, as `uname -r` said it.
-        era: How it behaves at a clash.
+        era: How it behaves at a clash; None when nobody knew that before the run.
         replica: Whether ctrewind made it so.
         title: One line about it.
         system: Its distribution, as it names itself; empty in runs older than this field.
     """
 
     kernel: str
-    era: Era
+    era: Era | None
     replica: bool
     title: str
     system: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,19 @@ class Progress:
         with Live(get_renderable=self._view, console=self._console, refresh_per_second=8, transient=True) as live:
             self._live = live
             yield
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Show no live view while inside, so that the user can type."""
+        live = self._live
+        if live is None:
+            yield
+            return
+        live.stop()
+        try:
+            yield
+        finally:
+            live.start()
 
     def __call__(self, event: Event) -> None:
         """Take an event of the work."""
@@ -117,6 +131,14 @@ class Terminal:
         self._out = Console(highlight=False)
         self._err = Console(stderr=True, highlight=False)
         self.progress = Progress(self._err, quiet=quiet)
+
+    def answer(self, question: str) -> bool:
+        """Ask the user a question; no when he is not there, or wants a document."""
+        if self._json or not (sys.stdin.isatty() and self._err.is_terminal):
+            return False
+        with self.progress.paused():
+            self._err.print(Text(question, style="bold"), end=" [y/N] ", soft_wrap=True)
+            return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     @property
     def listener(self) -> Listener:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from lab import __version__
-from lab.cli import machines, stored, trials
+from lab.cli import check, machines, stored, trials
 from lab.cli.diagnose import diagnose
 from lab.cli.verb import fail, usage_error
 
@@ -25,6 +25,7 @@ def cli() -> None:
       lab run old -s nfqueue -n 100              a hundred stalls, side by side
       lab sweep old new --hold 0..20ms           how often the race is armed
       lab compare old new
+      lab check root@web1.example.com            is this machine's kernel affected?
       lab destroy old new
 
     Exit status: 0 as expected, 1 a scenario did not behave as expected, 2 bad input, 3 a broken environment.
@@ -42,6 +43,7 @@ VERBS = (
     trials.sweep,
     stored.compare,
     stored.show,
+    check.check,
     diagnose,
     trials.demo,
     trials.bench,

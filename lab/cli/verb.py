@@ -53,7 +53,7 @@ def carry_out(do: Callable[[Session], Result[object] | int], *, as_json: bool, q
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     home = Home.from_environment()
-    work = Work(terminal.listener, log.to(home.log))
+    work = Work(terminal.listener, log.to(home.log), answers=terminal.answer)
     try:
         try:
             with Session(home, work) as session, terminal.progress.shown():

@@ -12,13 +12,16 @@ from lab.evidence.fields import PORT_MAX, whole
 RESOLUTION_S = 1.0
 """The log has whole seconds alone: a query came within so long after the time it has."""
 
+SERVERS = ("dnsmasq", "lab-dns")
+"""Who writes such a log: dnsmasq, and the server of `lab check` (provision/check/server.c)."""
+
 _MARK = " query["
 
 # Mon DD HH:MM:SS [HOST] dnsmasq[PID]: [SERIAL ADDRESS/PORT] query[TYPE] NAME from ADDRESS (dnsmasq's forward.c,
 # log_query); the part in the middle is there with --log-queries=extra.
 _QUERY = re.compile(
     r"[A-Z][a-z]{2} [ \d]\d (?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d|60) "
-    r"(?:\S{1,255} )?dnsmasq(?:\[\d{1,10}\])?: "
+    r"(?:\S{1,255} )?(?:dnsmasq|lab-dns)(?:\[\d{1,10}\])?: "
     r"(?:\d{1,10} (?P<asker>[0-9a-fA-F.:]{2,45})/(?P<sport>\d{1,5}) )?"
     r"query\[(?:type=(?P<number>\d{1,5})|(?P<qtype>[A-Z][A-Z0-9-]{0,15}))\] "
     r"(?P<name>\S{1,1100}) from (?P<src>\S{2,64})",
@@ -51,7 +54,7 @@ def parse(text: str) -> tuple[ServedQuery, ...]:
     Raises:
         UnreadableError: a line tells of a query in another form, or there is text, but no dnsmasq's.
     """
-    if text.strip() and "dnsmasq" not in text:
+    if text.strip() and not any(name in text for name in SERVERS):
         raise UnreadableError(f"this is no log of dnsmasq: {text.strip()[:80]!r}")
     return tuple(_query(line) for line in text.splitlines() if _MARK in line)
 

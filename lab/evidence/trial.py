@@ -52,6 +52,8 @@ class Evidence:
         timing: What the client says (`client.json`, `client.status`).
         queued: What the hook saw (`dmesg`).
         verdicts: What the verdict program was handed (`verdict.jsonl`).
+        again: What it was handed once more: packets that came back from the queue and went through the hook again
+            (`again.jsonl`).
         resolver: What the resolver did (`client.strace`).
         traced: The kernel's own trace (`trace`).
         tapped: What systemtap traced of confirm (`stap.out`).
@@ -60,6 +62,7 @@ class Evidence:
         served: What the server was asked (`dnsmasq.log`).
         entries: Conntrack's events (`events`).
         counted: By how much conntrack's counters rose (`stat.before`, `stat.after`).
+        table_sizes: How many entries conntrack's table had before and after (`entries` in `stat.before`, `stat.after`).
         tool_counted: ... and as `conntrack -S` has them (`conntrack-S.before`, `conntrack-S.after`).
         marks: The clocks before and after (`clocks.before`, `clocks.after`).
         modules: The modules of netfilter that were loaded (`modules`).
@@ -70,6 +73,7 @@ class Evidence:
     timing: Source[client.Timing]
     queued: Source[tuple[hook.Packet, ...]]
     verdicts: Source[verdict_log.VerdictLog]
+    again: Source[verdict_log.VerdictLog]
     resolver: Source[tuple[resolver.ResolverEvent, ...]]
     traced: Source[trace.Trace]
     tapped: Source[tuple[stap.Return, ...]]
@@ -78,6 +82,7 @@ class Evidence:
     served: Source[tuple[server_log.ServedQuery, ...]]
     entries: Source[tuple[events.ConntrackEvent, ...]]
     counted: Source[Mapping[str, int]]
+    table_sizes: Source[tuple[int, int]]
     tool_counted: Source[Mapping[str, int]]
     marks: tuple[Source[clocks.Clocks], Source[clocks.Clocks]]
     modules: Source[tuple[str, ...]]
@@ -92,6 +97,7 @@ def read(directory: Path) -> Evidence:
         timing=_source(lambda: _timing(directory)),
         queued=_source(lambda: hook.parse(_text(directory / "dmesg"))),
         verdicts=_source(lambda: verdict_log.parse(_text(directory / "verdict.jsonl"))),
+        again=_source(lambda: verdict_log.parse(_text(directory / "again.jsonl"))),
         resolver=_source(lambda: resolver.events(strace.parse(_text(calls))), lambda: strace.is_whole(_text(calls))),
         traced=_source(lambda: trace.parse(_text(directory / "trace"))),
         tapped=_source(lambda: stap.parse(_text(directory / "stap.out"))),
@@ -99,7 +105,8 @@ def read(directory: Path) -> Evidence:
         server_wire=_source(lambda: capture.parse((directory / "server.pcap").read_bytes())),
         served=_source(lambda: server_log.parse(_text(directory / "dnsmasq.log"))),
         entries=_source(lambda: events.parse(_text(directory / "events"))),
-        counted=_source(lambda: _rises(directory, "stat", counters.stat)),
+        counted=_source(lambda: _rises(directory, "stat", counters.stat), lambda: _is_whole(directory, "stat")),
+        table_sizes=_source(lambda: _table_sizes(directory)),
         tool_counted=_source(lambda: _rises(directory, "conntrack-S", counters.tool)),
         marks=(
             _source(lambda: clocks.parse(_text(directory / "clocks.before"))),
@@ -123,8 +130,23 @@ def _client(directory: Path) -> str:
     return CURL if any(directory.glob(f"{CURL}.*")) else "client"
 
 
+def _readings(directory: Path, name: str) -> tuple[str, str]:
+    return _text(directory / f"{name}.before"), _text(directory / f"{name}.after")
+
+
+def _is_whole(directory: Path, name: str) -> bool:
+    """Tell whether two readings have all their lines: a missing one is a processor whose counts are missing."""
+    before, after = _readings(directory, name)
+    return before.endswith("\n") and after.endswith("\n") and before.count("\n") == after.count("\n")
+
+
+def _table_sizes(directory: Path) -> tuple[int, int]:
+    before, after = (counters.stat(text)[counters.ENTRIES] for text in _readings(directory, "stat"))
+    return before, after
+
+
 def _rises(directory: Path, name: str, parse: Callable[[str], dict[str, int]]) -> dict[str, int]:
-    before, after = (parse(_text(directory / f"{name}.{when}")) for when in ("before", "after"))
+    before, after = (parse(text) for text in _readings(directory, name))
     return counters.rises(before, after)
 
 

@@ -23,9 +23,11 @@ class Released:
         qtype: The type it asks for, `A`, `AAAA` and so on; None when it could not be read.
         queued_s: When the program got it, by CLOCK_MONOTONIC in seconds.
         released_s: When the program sent its verdict, likewise.
-        verdict: The verdict: `accept`.
+        verdict: The verdict: `accept`, or `repeat`: it goes through the hook once more, and is logged apart then.
         ct_id: The id of its conntrack, as conntrack(8) shows it with `-o id`; None when the kernel did not say.
         confirmed: Whether that was in conntrack's table already; None likewise.
+        conntracks: How many conntracks its namespace had when the program got it, unconfirmed ones too; None when
+            nobody counted.
         line: Which line of the log tells it, from 1; the same packet is the same on whatever line.
     """
 
@@ -38,6 +40,7 @@ class Released:
     verdict: str
     ct_id: int | None
     confirmed: bool | None
+    conntracks: int | None = None
     line: int = field(default=0, compare=False)
 
 
@@ -107,6 +110,7 @@ def _released(said: dict[str, Any], line: int) -> Released:
         verdict=said["verdict"],
         ct_id=None if said.get("ct_id") is None else whole(said["ct_id"], ID_MAX),
         confirmed=confirmed,
+        conntracks=None if said.get("conntracks") is None else whole(said["conntracks"], ID_MAX),
         line=line,
     )
 

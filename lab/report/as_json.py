@@ -8,6 +8,7 @@ from functools import singledispatch
 
 from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
+from lab.commands.check import Checked, Planned
 from lab.commands.doctor import Diagnosis
 from lab.commands.machines import Statuses
 from lab.commands.plan import Plan
@@ -19,7 +20,7 @@ from lab.diagnosis.conclusion import Conclusion
 from lab.errors import LabError
 from lab.evidence.trial import Source
 from lab.lifeline import Lifeline
-from lab.report import diagnosis
+from lab.report import checking, diagnosis
 
 SCHEMA = 1
 """Goes up when a reader of an older version would misread it."""
@@ -179,3 +180,13 @@ def _lifeline(line: Lifeline) -> dict[str, object]:
 @fields.register
 def _(data: RunDone) -> dict[str, object]:
     return {"run": data.run.id, "path": str(data.path), **fields(data.comparison)}
+
+
+@fields.register
+def _(data: Planned) -> dict[str, object]:
+    return checking.planned_fields(data)
+
+
+@fields.register
+def _(data: Checked) -> dict[str, object]:
+    return checking.checked_fields(data)

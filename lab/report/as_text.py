@@ -11,6 +11,7 @@ from rich.text import Text
 
 from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
+from lab.commands.check import Checked, Planned
 from lab.commands.doctor import Diagnosis
 from lab.commands.machines import MachineStatus, Statuses
 from lab.commands.plan import MachinePlan, Plan
@@ -19,7 +20,7 @@ from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import Cell, Comparison, Difference, sentence
 from lab.diagnosis.conclusion import Conclusion
-from lab.report import diagnosis
+from lab.report import checking, diagnosis
 from lab.report.figures import interval, peak, seconds
 from lab.report.timeline import timeline
 from lab.store import RanOn
@@ -97,8 +98,9 @@ def _tracing(cell: Cell) -> Text | None:
 
 def _machine(name: str, machine: RanOn) -> Text:
     kind = "a replica, rewound to" if machine.replica else "untouched,"
+    era = machine.era or "not known before"
     system = f" on {machine.system}" if machine.system else ""
-    return Text(f"{name}: kernel {machine.kernel}{system}, {kind} era {machine.era}", style="dim")
+    return Text(f"{name}: kernel {machine.kernel}{system}, {kind} era {era}", style="dim")
 
 
 def _sentence(name: str, cells: Iterable[Cell]) -> Text:
@@ -236,3 +238,13 @@ def _(data: Diagnosis) -> RenderableType:
         table.add_row(mark, check.name, check.found)
     told = [Text(f"mend it: {command}", style="bold") for command in data.mend]
     return Group(table, "", *told) if told else table
+
+
+@render.register
+def _(data: Planned) -> RenderableType:
+    return checking.planned_text(data)
+
+
+@render.register
+def _(data: Checked) -> RenderableType:
+    return checking.checked_text(data)

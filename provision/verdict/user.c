@@ -128,7 +128,7 @@ static void release(struct program *program, unsigned int count)
 	if (count == 0)
 		return;
 	for (i = 0; i < count; i++)
-		log_packet(&program->log, &program->waiting[i], released);
+		log_packet(&program->log, &program->waiting[i], released, "accept");
 	write_log(&program->log);
 	if (accept_first(program, count) < 0) {
 		int error = errno;

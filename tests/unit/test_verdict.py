@@ -90,6 +90,28 @@ def test_the_verdict_program_tells_armed_where_a_rule_queues() -> None:
 
 
 @pytest.mark.parametrize(
+    ("counts", "before", "armed"),
+    [((1, 2), 0, True), ((2, 2), 0, True), ((1, 1), 0, False), ((4, 5), 3, True), ((4, 4), 3, False)],
+)
+def test_where_no_conntrack_is_told_their_number_is(counts: tuple[int, int], before: int, armed: bool) -> None:  # noqa: FBT001
+    """Two more than before the queries were sent are theirs; how many there were before is known from the table."""
+    packets = [replace(released(dns_id, None), conntracks=count) for dns_id, count in zip((1, 2), counts, strict=True)]
+    counted = replace(by_program(0, *packets), table_sizes=Source((before, before + 1), None))
+
+    assert arming(counted) == {"verdict.jsonl": armed}
+    assert arming(replace(counted, table_sizes=NOTHING.table_sizes)) == {}
+
+
+def test_the_number_of_conntracks_tells_nothing_of_two_sockets() -> None:
+    """Each has one of its own by right."""
+    one, other = replace(released(1, None), conntracks=1), replace(released(2, None), conntracks=2)
+    other = replace(other, flow=Flow("10.10.10.89", 40001, "10.10.10.53", 53))
+    counted = replace(by_program(0, one, other), table_sizes=Source((0, 2), None))
+
+    assert arming(counted) == {}
+
+
+@pytest.mark.parametrize(
     ("lookup_s", "packets", "outcome"),
     [
         (RES_TIMEOUT_S + 0.05, ARMED_TWICE, Outcome.STALLED),
