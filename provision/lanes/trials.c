@@ -262,14 +262,19 @@ static unsigned int count_asking(struct trial *trials, unsigned int lanes)
 	return asking;
 }
 
-static struct trial *free_lane(struct trial *trials, unsigned int lanes)
+/* NULL when all are taken, or as many as may be: after the limit was lowered, more may still be at work. */
+static struct trial *free_lane(struct trial *trials, unsigned int lanes, unsigned int limit)
 {
-	unsigned int i;
+	struct trial *found = NULL;
+	unsigned int i, taken = 0;
 
-	for (i = 0; i < lanes; i++)
-		if (!trials[i].client)
-			return &trials[i];
-	return NULL;
+	for (i = 0; i < lanes; i++) {
+		if (trials[i].client)
+			taken++;
+		else if (!found)
+			found = &trials[i];
+	}
+	return taken < limit ? found : NULL;
 }
 
 static unsigned int limited(const struct batch *batch)
@@ -335,7 +340,7 @@ int trials_make(const struct batch *batch)
 		struct trial *trial = NULL;
 
 		if (next <= last && count_asking(trials, batch->lanes) < most_asking)
-			trial = free_lane(trials, limited(batch));
+			trial = free_lane(trials, batch->lanes, limited(batch));
 		if (trial) {
 			/* What was logged until now is not its own. */
 			take_kernel_log(log, trials, batch->lanes);
