@@ -291,7 +291,7 @@ static unsigned int limited(const struct batch *batch)
 }
 
 /* Takes those clients that have ended; their lanes are free again. */
-static unsigned int take_ended(const struct batch *batch, struct trial *trials)
+static unsigned int take_ended(const struct batch *batch, struct trial *trials, int log)
 {
 	unsigned int i, ended = 0;
 	int status;
@@ -300,6 +300,8 @@ static unsigned int take_ended(const struct batch *batch, struct trial *trials)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (i = 0; i < batch->lanes; i++)
 			if (trials[i].client == pid) {
+				/* Its last queries may have come since, while another was finished. */
+				take_kernel_log(log, trials, batch->lanes);
 				finish(batch, &trials[i], status);
 				ended++;
 			}
@@ -350,7 +352,7 @@ int trials_make(const struct batch *batch)
 		while (read(signals, &info, sizeof(info)) > 0)
 			;
 		take_kernel_log(log, trials, batch->lanes);
-		ended += take_ended(batch, trials);
+		ended += take_ended(batch, trials, log);
 	}
 	archive_end();
 	free(trials);
