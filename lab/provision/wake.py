@@ -9,11 +9,12 @@ from lab.ssh import Shell
 _SEED_BYTES = 32
 
 # In Perl, since every Debian has it and one process does it all. 159 is adjtimex(2) on x86-64; with ADJ_SETOFFSET
-# (0x100, linux/timex.h) it moves the clock by an amount, so that nothing hangs on how long this takes to arrive.
+# (0x100, linux/timex.h) it moves the clock by an amount, so that nothing hangs on how long this takes to arrive; its
+# struct timex has 208 bytes there.
 # RNDRESEEDCRNG (0x5207, linux/random.h) has the kernel use at once what is written to /dev/urandom.
 _SCRIPT = r"""
 my ($seconds, $microseconds, $seed) = @ARGV;
-my $timex = pack("L x4 q4 l x4 q3 q2 x112", 0x100, (0) x 8, $seconds, $microseconds);
+my $timex = pack("L x4 q4 l x4 q3 q2 x120", 0x100, (0) x 8, $seconds, $microseconds);
 syscall(159, $timex) >= 0 or die "the clock: $!\n";
 open(my $random, "+>", "/dev/urandom") or die "/dev/urandom: $!\n";
 syswrite($random, pack("H*", $seed));
