@@ -89,7 +89,7 @@ def sweep(  # noqa: PLR0913  its options
 ) -> None:
     """Turn the dial: how many trials are armed, and how many stall, against how long the verdict is held.
 
-    The first query is held for a time, whether or not the second has come. With many lanes the machine is busier, and
+    Each query is held for a time, whether or not another one has come. With many lanes the machine is busier, and
     more are armed at a short hold than with one: the shares are of this machine at this load.
 
     \b

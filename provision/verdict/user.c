@@ -54,7 +54,7 @@ static const char help[] =
 "\n"
 "  -q, --queue N          the queue's number, 0 to 65535 (default 0)\n"
 "      --hold-packets N   let packets go when N of them wait, 1 to 1024 (default 1)\n"
-"      --hold-ms T        ... or T milliseconds after the first of them came,\n"
+"      --hold-ms T        ... or each of them T milliseconds after it came,\n"
 "                         whichever is first (default 0: at once)\n"
 "  -l, --log FILE         append the log to FILE (default: standard output)\n"
 "  -h, --help             show this\n"
@@ -148,12 +148,25 @@ static void release_full(struct program *program)
 	release(program, program->count - program->count % program->options.hold_packets);
 }
 
-/* How long the packets that wait may still be held, in nanoseconds. */
-static long long time_left(const struct program *program)
+/* How long a packet that waits may still be held at a time, in nanoseconds. */
+static long long time_left(const struct program *program, unsigned int packet, struct timespec at)
 {
-	long long held = nanoseconds(now(CLOCK_MONOTONIC)) - nanoseconds(program->waiting[0].queued);
+	long long held = nanoseconds(at) - nanoseconds(program->waiting[packet].queued);
 
 	return program->options.hold_ms * 1000000LL - held;
+}
+
+/* Lets go of those that were held for as long as --hold-ms says, and gives how long the next one still may be. */
+static struct timespec release_held(struct program *program)
+{
+	struct timespec at = program->count ? now(CLOCK_MONOTONIC) : (struct timespec){ 0 };
+	unsigned int count = 0;
+	long long left = 0;
+
+	while (count < program->count && (left = time_left(program, count, at)) <= 0)
+		count++;
+	release(program, count);
+	return (struct timespec){ .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
 }
 
 static void on_message(struct program *program, const char *message, size_t length)
@@ -248,11 +261,8 @@ static bool serve(struct program *program, struct nfq_handle *handle)
 	unsigned int batches;
 
 	while (received != NOTHING_EVER && !program->stopped_by) {
-		long long left = program->count ? time_left(program) : 0;
-		struct timespec timeout = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
+		struct timespec timeout = release_held(program);
 
-		if (program->count && left <= 0)
-			release(program, program->count);
 		if (ppoll(ready, 2, program->count ? &timeout : NULL, NULL) <= 0)
 			continue;
 		if (ready[0].revents)
