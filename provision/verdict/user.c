@@ -43,7 +43,7 @@ enum {
 	MAX_WAITING = 1024,
 	/* As many messages as one call receives: more of them would save next to nothing. */
 	BATCH = 64,
-	/* What the kernel keeps for us, in packets and in bytes of messages. */
+	/* What the kernel keeps for us, in packets if nobody says otherwise, and in bytes of messages. */
 	QUEUE_PACKETS = 8192,
 	SOCKET_BYTES = 4 << 20,
 };
@@ -56,6 +56,11 @@ static const char help[] =
 "      --hold-packets N   let packets go when N of them wait, 1 to 1024 (default 1)\n"
 "      --hold-ms T        ... or each of them T milliseconds after it came,\n"
 "                         whichever is first (default 0: at once)\n"
+"      --queue-packets N  how many packets may wait in the kernel, 1 to 65535\n"
+"                         (default 8192); what comes to a full queue is dropped\n"
+"      --fail-open        ... or passes, without a line in the log (Linux 3.6).\n"
+"                         Where no program listens it is the rule that decides:\n"
+"                         --queue-bypass of iptables, bypass of nft\n"
 "  -l, --log FILE         append the log to FILE (default: standard output)\n"
 "  -h, --help             show this\n"
 "  -V, --version          show the version\n"
@@ -77,6 +82,8 @@ struct options {
 	unsigned int queue;
 	unsigned int hold_packets;
 	unsigned int hold_ms;
+	unsigned int queue_packets;
+	bool fail_open;
 	const char *log;
 };
 
@@ -281,7 +288,9 @@ static int refuse(const struct options *options, int error)
 {
 	const char *why = strerror(error);
 
-	if (error == EPERM && geteuid() != 0)
+	if (error == EOPNOTSUPP)
+		why = "this kernel knows no --fail-open";
+	else if (error == EPERM && geteuid() != 0)
 		why = "this needs root (CAP_NET_ADMIN)";
 	else if (error == EPERM || error == EBUSY)
 		why = "another program listens to it: see /proc/net/netfilter/nfnetlink_queue";
@@ -299,13 +308,18 @@ static int run(struct program *program)
 
 	program->queue = nfq_create_queue(handle, (uint16_t)program->options.queue, NULL, NULL);
 	if (!program->queue ||
-	    nfq_set_queue_maxlen(program->queue, QUEUE_PACKETS) < 0) {
+	    nfq_set_queue_maxlen(program->queue, program->options.queue_packets) < 0 ||
+	    (program->options.fail_open &&
+	     nfq_set_queue_flags(program->queue, NFQA_CFG_F_FAIL_OPEN, NFQA_CFG_F_FAIL_OPEN) < 0)) {
 		int error = errno;
 
 		nfq_close(handle);
 		return refuse(&program->options, error);
 	}
-	/* What a kernel does not know how to tell is simply not in the log. */
+	/*
+	 * What a kernel does not know how to tell is simply not in the log. Of no use here is NFQA_CFG_F_GSO: it spares
+	 * the kernel to cut up what is larger than the link takes, and no DNS query is.
+	 */
 	nfq_set_queue_flags(program->queue, NFQA_CFG_F_CONNTRACK, NFQA_CFG_F_CONNTRACK);
 	nfnl_rcvbufsiz(nfq_nfnlh(handle), SOCKET_BYTES);
 	prepare(&program->inbox);
@@ -344,11 +358,13 @@ static unsigned int number(const char *option, const char *text, unsigned int le
 
 static void parse_options(int argc, char **argv, struct options *options)
 {
-	enum { HOLD_PACKETS = 256, HOLD_MS };
+	enum { HOLD_PACKETS = 256, HOLD_MS, MAX_PACKETS, FAIL_OPEN };
 	static const struct option known[] = {
 		{ "queue", required_argument, NULL, 'q' },
 		{ "hold-packets", required_argument, NULL, HOLD_PACKETS },
 		{ "hold-ms", required_argument, NULL, HOLD_MS },
+		{ "queue-packets", required_argument, NULL, MAX_PACKETS },
+		{ "fail-open", no_argument, NULL, FAIL_OPEN },
 		{ "log", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -366,6 +382,12 @@ static void parse_options(int argc, char **argv, struct options *options)
 			break;
 		case HOLD_MS:
 			options->hold_ms = number("--hold-ms", optarg, 0, 60000);
+			break;
+		case MAX_PACKETS:
+			options->queue_packets = number("--queue-packets", optarg, 1, 65535);
+			break;
+		case FAIL_OPEN:
+			options->fail_open = true;
 			break;
 		case 'l':
 			options->log = optarg;
@@ -390,7 +412,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 int main(int argc, char **argv)
 {
 	static struct program program = {
-		.options = { .hold_packets = 1 },
+		.options = { .hold_packets = 1, .queue_packets = QUEUE_PACKETS },
 		.log.file = STDOUT_FILENO,
 	};
 
