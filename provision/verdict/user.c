@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,8 +98,6 @@ struct program {
 	struct options options;
 	struct log log;
 	struct inbox inbox;
-	int signals;
-	unsigned int stopped_by;
 	struct nfq_q_handle *queue;
 	struct packet waiting[MAX_WAITING];
 	unsigned int count;
@@ -107,6 +105,13 @@ struct program {
 	unsigned long packets;
 	unsigned long overruns;
 };
+
+/*
+ * What a handler can reach: it has whoever waits for a packet, or is about to,
+ * wait no longer. A signal mask would cost two calls for each packet.
+ */
+static volatile sig_atomic_t stopped_by;
+static int queue_fd, stopped_fd;
 
 static long long nanoseconds(struct timespec time)
 {
@@ -203,11 +208,11 @@ static void prepare(struct inbox *inbox)
 
 enum received { NOTHING, SOMETHING, NOTHING_EVER };
 
-/* Takes what the kernel has for us, a batch at most. */
-static enum received receive(struct program *program, struct nfq_handle *handle)
+/* Takes what the kernel has for us, a batch at most; waits for it or not, as recvmmsg(2) has it. */
+static enum received receive(struct program *program, int flags)
 {
 	struct inbox *inbox = &program->inbox;
-	int count = recvmmsg(nfq_fd(handle), inbox->messages, BATCH, MSG_DONTWAIT, NULL);
+	int count = recvmmsg(queue_fd, inbox->messages, BATCH, flags, NULL);
 	int i;
 
 	if (count < 0) {
@@ -232,54 +237,61 @@ static enum received receive(struct program *program, struct nfq_handle *handle)
 	return SOMETHING;
 }
 
-/*
- * Signals come through a descriptor: ppoll() with a mask delivers none as long
- * as packets are there.
- */
-static bool listen_for_signals(struct program *program)
+static void stop(int number)
 {
-	sigset_t stopping;
+	const uint64_t one = 1;
+	int error = errno;
 
-	sigemptyset(&stopping);
-	sigaddset(&stopping, SIGTERM);
-	sigaddset(&stopping, SIGINT);
-	sigprocmask(SIG_BLOCK, &stopping, NULL);
+	stopped_by = number;
+	fcntl(queue_fd, F_SETFL, O_NONBLOCK);
+	/* It takes as many as there are. */
+	if (write(stopped_fd, &one, sizeof(one)) < 0)
+		abort();
+	errno = error;
+}
+
+/* Signals that come before packets do are heard when packets do. */
+static bool listen_for_signals(sigset_t *stopping)
+{
+	const struct sigaction action = { .sa_handler = stop };
+
 	/* A reader of the log that goes away must not take the verdicts along. */
 	signal(SIGPIPE, SIG_IGN);
-	program->signals = signalfd(-1, &stopping, SFD_CLOEXEC | SFD_NONBLOCK);
-	return program->signals >= 0;
+	sigemptyset(stopping);
+	sigaddset(stopping, SIGTERM);
+	sigaddset(stopping, SIGINT);
+	sigprocmask(SIG_BLOCK, stopping, NULL);
+	stopped_fd = eventfd(0, EFD_CLOEXEC);
+	return stopped_fd >= 0 && !sigaction(SIGTERM, &action, NULL) && !sigaction(SIGINT, &action, NULL);
 }
 
-static void receive_signal(struct program *program)
-{
-	struct signalfd_siginfo info;
-
-	if (read(program->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		program->stopped_by = info.ssi_signo;
-}
-
-static bool serve(struct program *program, struct nfq_handle *handle)
+/* Waits for a packet while others are held, and no longer than they may be; gives whether there is one. */
+static bool wait_for_packet(struct timespec bound)
 {
 	struct pollfd ready[] = {
-		{ .fd = nfq_fd(handle), .events = POLLIN },
-		{ .fd = program->signals, .events = POLLIN },
+		{ .fd = queue_fd, .events = POLLIN },
+		{ .fd = stopped_fd, .events = POLLIN },
 	};
+
+	return ppoll(ready, 2, &bound, NULL) > 0 && ready[0].revents;
+}
+
+static bool serve(struct program *program)
+{
 	enum received received = SOMETHING;
 	unsigned int batches;
 
-	while (received != NOTHING_EVER && !program->stopped_by) {
-		struct timespec timeout = release_held(program);
+	while (received != NOTHING_EVER && !stopped_by) {
+		struct timespec left = release_held(program);
 
-		if (ppoll(ready, 2, program->count ? &timeout : NULL, NULL) <= 0)
-			continue;
-		if (ready[0].revents)
-			received = receive(program, handle);
-		if (ready[1].revents)
-			receive_signal(program);
+		if (!program->count)
+			received = receive(program, MSG_WAITFORONE);
+		else if (wait_for_packet(left))
+			received = receive(program, MSG_DONTWAIT);
 	}
 	/* No more than a full queue: in a flood there is always something. */
 	for (batches = 0; received == SOMETHING && batches < QUEUE_PACKETS; batches++)
-		received = receive(program, handle);
+		received = receive(program, MSG_DONTWAIT);
 	release(program, program->count);
 	return received != NOTHING_EVER;
 }
@@ -301,9 +313,13 @@ static int refuse(const struct options *options, int error)
 static int run(struct program *program)
 {
 	struct nfq_handle *handle = nfq_open();
+	sigset_t stopping;
 	bool well;
 
-	if (!handle || !listen_for_signals(program))
+	if (!handle)
+		return refuse(&program->options, errno);
+	queue_fd = nfq_fd(handle);
+	if (!listen_for_signals(&stopping))
 		return refuse(&program->options, errno);
 
 	program->queue = nfq_create_queue(handle, (uint16_t)program->options.queue, NULL, NULL);
@@ -333,11 +349,12 @@ static int run(struct program *program)
 		return refuse(&program->options, error);
 	}
 
-	well = serve(program, handle);
+	sigprocmask(SIG_UNBLOCK, &stopping, NULL);
+	well = serve(program);
 	nfq_destroy_queue(program->queue);
 	nfq_close(handle);
 	log_end(&program->log, program->packets, program->overruns,
-		program->stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
+		stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
 	write_log(&program->log);
 	return well ? EXIT_SUCCESS : EXIT_BROKEN;
 }
