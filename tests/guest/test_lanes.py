@@ -73,7 +73,8 @@ def test_fewer_lanes_are_used_from_the_moment_the_guest_is_told(running: TestLab
                     told_at = len(at_once)
 
     assert told_at == 4
-    assert at_once == [1, 2, 3, 4, 2, 2, 2, 2]
+    assert at_once[:4] == [1, 2, 3, 4]
+    assert max(at_once[4:]) == 2
 
 
 def test_one_lane_makes_one_trial_after_another(running: TestLab) -> None:

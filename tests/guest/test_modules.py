@@ -231,16 +231,15 @@ def test_packets_that_find_the_queue_full_are_dropped_or_pass_as_was_asked(
 ) -> None:
     """A product that fails open lets queries through which nobody has looked at; one that fails closed loses them."""
     send = f"for i in $(seq 10); do {INSIDE} /tmp/packets options 10.10.10.53; done"
-    sent = f"{INSIDE} cat /sys/class/net/lane/statistics/tx_packets"
+    came = "sleep 1; ip netns exec lab-server awk '/^Udp: [0-9]/ { print $2 }' /proc/net/snmp"  # InDatagrams
     packets.ask("today", f"{SCENARIO} begin 1 queue=nfqdns listener=no")
     try:
         told = packets.ask(
             "today",
-            f"{INSIDE} ping -q -c 1 10.10.10.53 >/dev/null; "  # so that no question for the address is counted
             f"{INSIDE} /opt/lab/build/user.out --queue-packets 2 --hold-packets 1024 --hold-ms 60000 {option} "
             "--log /tmp/full.jsonl & program=$!; "
             f"while ! {INSIDE} grep -q ' 2 ' /proc/net/netfilter/nfnetlink_queue; do sleep 0.05; done; "
-            f"{sent}; {send}; {sent}; "
+            f"{came}; {send}; {came}; "
             f"{INSIDE} awk '{{ print $3, $6 }}' /proc/net/netfilter/nfnetlink_queue; kill $program; wait $program",
         )
     finally:
