@@ -37,7 +37,7 @@ lint: setup ## check style, types, layers and scripts
 messages: setup ## bring the translators' catalogues up to date with the sources
 	@lab/locale/update.sh
 
-bench: setup ## measure, as ratios within one run, and write bench/
+bench: setup ## measure, as ratios within one run, and write bench/; half an hour; apt needs a network
 	@.venv/bin/lab bench
 
 clean: ## destroy the machines and remove what was built here; stored runs and the image cache stay

@@ -22,6 +22,7 @@ from lab.provider.choice import Choice
 from lab.provider.host import Host
 from lab.provider.qemu import Qemu
 from lab.provider.qemu_process import PortTaken
+from lab.provider.snapshot import StandsStill
 from lab.provider.vagrant import Vagrant
 from lab.provision import pace
 from lab.provision.ensure import ensure, named
@@ -217,12 +218,18 @@ class Session:
             return None
 
     def _save(self, machine: Machine) -> None:
+        """Save a machine's state for the next time; that it cannot be is no error, as long as the machine runs on."""
         embedded = self._embedded(machine)
         if embedded is None:
             return
         try:
             with self.work.step("saving its state", machine.name):
                 embedded.save(machine, _provisioning_of(machine), self.shell(machine))
+        except StandsStill as error:
+            self.forget(machine)
+            raise BrokenEnvironment(
+                f"{machine.name} was switched off: {error.message}", hint=f"bring it up again: lab up {machine.name}"
+            ) from error
         except (BrokenEnvironment, OSError) as error:
             self.work.note(f"it will boot the next time: its state could not be saved: {error}", machine.name)
 

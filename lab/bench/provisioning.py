@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 
-from lab.bench.tools import REPEATS, Figures, destroy, new_session, replicas, timed
+from lab.bench.figure import Figures, median
+from lab.bench.tools import REPEATS, destroy, new_session, replicas, timed
 from lab.provision.facts import REMOTE
 
 
@@ -22,7 +22,7 @@ def provisioning(directory: Path) -> Figures:
             again.append(timed(lambda: session.provisioned(machine)))
             destroy(session, machine)
     return {
-        "first_s": statistics.median(first),
-        "again_s": statistics.median(again),
-        "again_per_first": statistics.median(again) / statistics.median(first),
+        "first_s": median(first),
+        "again_s": median(again),
+        "again_per_first": median(again) / median(first),
     }

@@ -89,7 +89,7 @@ def sweep(  # noqa: PLR0913  its options
 ) -> None:
     """Turn the dial: how many trials are armed, and how many stall, against how long the verdict is held.
 
-    The first query is held for a time, whether or not the second has come. With many lanes the machine is busier, and
+    Each query is held for a time, whether or not another one has come. With many lanes the machine is busier, and
     more are armed at a short hold than with one: the shares are of this machine at this load.
 
     \b
@@ -137,11 +137,12 @@ def demo(trials: int, *, keep: bool, as_json: bool, quiet: bool) -> None:
 def bench(parts: Sequence[str], *, as_json: bool, quiet: bool) -> None:
     """Measure what the lab costs, as ratios within one run, and write bench/latest.json.
 
-    PART is booting, warm, trials, lanes or demo; all of them by default, which takes a quarter of an hour.
+    PART is booting, warm, trials, lanes, verdicts or demo; all of them by default, which takes half an hour, on a
+    machine that has nothing else to do. For verdicts apt downloads the library's example: nothing else needs a network.
 
     \b
     Examples:
       lab bench
-      lab bench lanes --json
+      lab bench lanes warm --json       the others stay as they were measured before
     """
     carry_out(lambda session: run_bench(session, parts), as_json=as_json, quiet=quiet)

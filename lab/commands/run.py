@@ -163,27 +163,36 @@ class _Cell:
         lowering = lanes.Lowering(count)
         with experiment.prepared(shell, scenario, count, evidence=evidence, stap=how.stap):
             for trial in experiment.trials(shell, scenario, count, first, how.trials):
-                armed = self._take(trial)
-                if scenario.arms and not scenario.may_stay_unarmed and armed is not None:
-                    self._lower(lowering, shell, armed=armed)
+                if isinstance(trial, Begun):
+                    self._say_begun(trial)
+                    lowering.began(trial.number)
+                else:
+                    armed = self._take(trial)
+                    wanted_armed = scenario.arms and not scenario.may_stay_unarmed
+                    if lowering.ended(trial.number, armed=armed if wanted_armed else None):
+                        self._lower(shell, lowering.lanes)
 
-    def _take(self, trial: Begun | Ended) -> bool | None:
-        """Store and judge a trial that has ended, and say whether it was armed."""
+    def _say_begun(self, trial: Begun) -> None:
+        retry_s = self.scenario.lookup.client.retry_s
+        self.session.work.emit(TrialStarted(self.machine.name, self.scenario.name, trial.number, self._total, retry_s))
+
+    @property
+    def _total(self) -> int:
+        return self.how.trials * (2 if self.how.evidence else 1)
+
+    def _take(self, trial: Ended) -> bool | None:
+        """Store and judge a trial, and say whether it was armed."""
         session, machine, scenario = self.session, self.machine.name, self.scenario
-        total = self.how.trials * (2 if self.how.evidence else 1)
-        if isinstance(trial, Begun):
-            retry_s = scenario.lookup.client.retry_s
-            session.work.emit(TrialStarted(machine, scenario.name, trial.number, total, retry_s))
-            return None
         path = session.store.add_trial(self.stored, machine, scenario.name, trial.number, trial.files)
         judged = verdict.judge(evidence_of.read(path), scenario)
-        session.work.emit(TrialEnded(machine, scenario.name, trial.number, total, judged.outcome, judged.lookup_s))
+        session.work.emit(
+            TrialEnded(machine, scenario.name, trial.number, self._total, judged.outcome, judged.lookup_s)
+        )
         return judged.armed
 
-    def _lower(self, lowering: lanes.Lowering, shell: Shell, *, armed: bool) -> None:
-        if lowering.after(armed=armed):
-            experiment.limit(shell, lowering.lanes)
-            self.session.work.note(
-                f"{self.scenario.name}: the race was not armed in many trials; from here on {lowering.lanes} at a time",
-                self.machine.name,
-            )
+    def _lower(self, shell: Shell, count: int) -> None:
+        experiment.limit(shell, count)
+        self.session.work.note(
+            f"{self.scenario.name}: the race was not armed in many trials; from here on {count} at a time",
+            self.machine.name,
+        )

@@ -74,7 +74,7 @@ def _(data: Swept) -> dict[str, object]:
 
 @fields.register
 def _(data: Benched) -> dict[str, object]:
-    return {**vars(data), "path": str(data.path)}
+    return {**dataclasses.asdict(data), "path": str(data.path)}
 
 
 @fields.register

@@ -140,12 +140,14 @@ def _(data: Swept) -> RenderableType:
 def _(data: Benched) -> RenderableType:
     table = _table()
     table.add_column("measured", overflow="fold")
-    table.add_column("median", justify="right", no_wrap=True)
-    for part, figures in data.figures.items():
-        table.add_row(Text(part, style="bold"))
-        for name, value in figures.items():
-            table.add_row(f"  {name}", f"{value:g}")
-    return Group("", table, Text(f"medians of {data.repeats}, in {data.path}", style="dim"))
+    for name in ("median", "range", "of"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, part in data.parts.items():
+        table.add_row(Text(f"{name}, {part.measured}, load {part.load:g}", style="bold"))
+        for figure_name, figure in part.figures.items():
+            spread = "" if figure.least is None else f"{figure.least:g} - {figure.most:g}"
+            table.add_row(f"  {figure_name}", f"{figure.value:g}", spread, str(figure.of))
+    return Group("", table, Text(f"written to {data.path}", style="dim"))
 
 
 @render.register
