@@ -191,7 +191,7 @@ def cell(machine: str, ran_on: RanOn, scenario: Scenario, verdicts: Sequence[Ver
         bare=_part([verdict for verdict in verdicts if not verdict.gathered]),
         traced=_part([verdict for verdict in verdicts if verdict.gathered]),
         verdict=_together(len(verdicts), len(counted), stalled, unjudged),
-        expected=scenario.expected.get(ran_on.era),
+        expected=scenario.expected.get(ran_on.era) if ran_on.era else None,
         may_stay_unarmed=scenario.may_stay_unarmed,
     )
 

@@ -50,6 +50,11 @@ class Home:
         return self.path / "runs"
 
     @property
+    def kernels(self) -> Path:
+        """One directory for each kernel that was added."""
+        return self.path / "kernels"
+
+    @property
     def log(self) -> Path:
         """Every step of every command, as JSON lines."""
         return self.path / "lab.log"

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from lab.catalogue.document import Model
 from lab.catalogue.era import Era
-from lab.catalogue.scenario import Scenario
+from lab.catalogue.scenario import QueuedBy, Scenario
 from lab.errors import BadInput, BrokenEnvironment
 from lab.files import write_whole
 
@@ -33,17 +33,21 @@ class RanOn(Model):
 
     Attributes:
         kernel: Its kernel release, as `uname -r` said it.
-        era: How it behaves at a clash.
+        era: How it behaves at a clash; None where that was not known.
         replica: Whether ctrewind made it so.
         title: One line about it.
         system: Its distribution, as it names itself; empty in runs older than this field.
+        added: Whether its kernel is one that somebody gave the lab.
+        queued_by: Who queued the packets of scenarios that leave that open: the hook module, or a rule.
     """
 
     kernel: str
-    era: Era
+    era: Era | None
     replica: bool
     title: str
     system: str = ""
+    added: bool = False
+    queued_by: QueuedBy = "nfqdns"
 
 
 class Run(Model):
