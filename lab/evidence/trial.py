@@ -58,6 +58,7 @@ class Evidence:
         served: What the server was asked (`dnsmasq.log`).
         entries: Conntrack's events (`events`).
         counted: By how much conntrack's counters rose (`stat.before`, `stat.after`).
+        table_sizes: How many entries conntrack's table had before and after (`entries` in `stat.before`, `stat.after`).
         tool_counted: ... and as `conntrack -S` has them (`conntrack-S.before`, `conntrack-S.after`).
         marks: The clocks before and after (`clocks.before`, `clocks.after`).
         modules: The modules of netfilter that were loaded (`modules`).
@@ -75,6 +76,7 @@ class Evidence:
     served: Source[tuple[server_log.ServedQuery, ...]]
     entries: Source[tuple[events.ConntrackEvent, ...]]
     counted: Source[Mapping[str, int]]
+    table_sizes: Source[tuple[int, int]]
     tool_counted: Source[Mapping[str, int]]
     marks: tuple[Source[clocks.Clocks], Source[clocks.Clocks]]
     modules: Source[tuple[str, ...]]
@@ -95,7 +97,8 @@ def read(directory: Path) -> Evidence:
         server_wire=_source(lambda: capture.parse((directory / "server.pcap").read_bytes())),
         served=_source(lambda: server_log.parse(_text(directory / "dnsmasq.log"))),
         entries=_source(lambda: events.parse(_text(directory / "events"))),
-        counted=_source(lambda: _rises(directory, "stat", counters.stat)),
+        counted=_source(lambda: _rises(directory, "stat", counters.stat), lambda: _is_whole(directory, "stat")),
+        table_sizes=_source(lambda: _table_sizes(directory)),
         tool_counted=_source(lambda: _rises(directory, "conntrack-S", counters.tool)),
         marks=(
             _source(lambda: clocks.parse(_text(directory / "clocks.before"))),
@@ -119,8 +122,23 @@ def _client(directory: Path) -> str:
     return CURL if any(directory.glob(f"{CURL}.*")) else "client"
 
 
+def _readings(directory: Path, name: str) -> tuple[str, str]:
+    return _text(directory / f"{name}.before"), _text(directory / f"{name}.after")
+
+
+def _is_whole(directory: Path, name: str) -> bool:
+    """Tell whether two readings have all their lines: a missing one is a processor whose counts are missing."""
+    before, after = _readings(directory, name)
+    return before.endswith("\n") and after.endswith("\n") and before.count("\n") == after.count("\n")
+
+
+def _table_sizes(directory: Path) -> tuple[int, int]:
+    before, after = (counters.stat(text)[counters.ENTRIES] for text in _readings(directory, "stat"))
+    return before, after
+
+
 def _rises(directory: Path, name: str, parse: Callable[[str], dict[str, int]]) -> dict[str, int]:
-    before, after = (parse(_text(directory / f"{name}.{when}")) for when in ("before", "after"))
+    before, after = (parse(text) for text in _readings(directory, name))
     return counters.rises(before, after)
 
 
