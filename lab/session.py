@@ -12,7 +12,9 @@ from lab import lanes
 from lab.catalogue.machine import Definition, Machine
 from lab.errors import BadInput, BrokenEnvironment, Cancelled
 from lab.files import locked
-from lab.home import PROVISION, Home
+from lab.home import MACHINES, PROVISION, Home
+from lab.kernels.find import machines as find_machines
+from lab.kernels.store import KernelStore
 from lab.parallel import for_each
 from lab.preference import Preference, ProviderName
 from lab.provider import choice as choices
@@ -43,10 +45,23 @@ class Session:
         self.home = home
         self.work = work
         self.store = RunStore(home.runs)
+        self.kernels = KernelStore(home.kernels)
         self._host = Host(home, work)
         self._choices: dict[str, Choice] = {}
         self._shells: dict[str, Shell] = {}
         self._lock = threading.Lock()
+
+    def find(self, names: Sequence[str], *, all_kernels: bool = False) -> list[Definition]:
+        """Give the machines of these names, kernels that were added among them; for none, all of the catalogue.
+
+        Args:
+            names: What was typed.
+            all_kernels: Whether no name stands for all kernels as well.
+
+        Raises:
+            BadInput: there is no machine of a name.
+        """
+        return find_machines(MACHINES, self.kernels, names, all_kernels=all_kernels)
 
     def as_they_are(self, definitions: Sequence[Definition]) -> list[Machine]:
         """Give machines on the systems they have; those that are not there, as nobody chose anything.
@@ -192,6 +207,24 @@ class Session:
             theirs = [machine for machine in machines if self.choice(machine).in_words == choice.in_words]
             self._provider(choice).prepare(theirs)
         return for_each(machines, bring_up, self.work)
+
+    @contextmanager
+    def up_meanwhile(self, machines: Sequence[Machine]) -> Iterator[None]:
+        """Bring up those of these machines that do not run, and switch them off again, whatever happens.
+
+        What they saved stays: the next time they are up in seconds.
+
+        Raises:
+            BrokenEnvironment: one could not be brought up.
+        """
+        off = [machine for machine in machines if self.provider(machine).state(machine) is not State.RUNNING]
+        try:
+            self.bring_up(machines)
+            yield
+        finally:
+            for machine in off:
+                self.forget(machine)
+                self.provider(machine).switch_off(machine)
 
     def _resumed(self, machine: Machine) -> Facts | None:
         """Let a machine go on from its saved state; None when it has none, or none that can be used."""

@@ -7,7 +7,7 @@ import sys
 import click
 
 from lab import __version__
-from lab.cli import machines, stored, trials
+from lab.cli import kernels, machines, stored, trials
 from lab.cli.verb import fail, usage_error
 
 
@@ -39,6 +39,8 @@ VERBS = (
     machines.ssh,
     trials.run,
     trials.sweep,
+    kernels.kernel,
+    kernels.classify,
     stored.compare,
     stored.show,
     trials.demo,

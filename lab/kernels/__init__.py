@@ -1,1 +1,1 @@
-"""Kernels that people bring: read from packages or directories, kept, and made bootable on the lab's own guest image."""
+"""Kernels that people bring: taken out of packages or directories, kept, and booted on the lab's own guest image."""

@@ -55,7 +55,7 @@ def add(store: KernelStore, given: Given, name: str | None, taken: Sequence[str]
     """
     if name is not None and name in taken:
         raise BadInput(f"a machine is called '{name}'; give the kernel another name: --name")
-    with store.adding() as scratch:
+    with store.adding(work) as scratch:
         require_space(scratch, NEEDED_MB)
         tree, files = scratch / "tree", scratch / "files"
         tree.mkdir()
@@ -111,9 +111,8 @@ def _make_files(found: Found, tree: Path, files: Path, work: Work) -> int:
     modules = root / "lib/modules" / found.release
     count = _put_modules(found.modules, modules, work)
     _strip(modules, log, work)
-    process.require("depmod", "kmod")
-    depmod = [process.require("depmod", "kmod"), "-b", root, found.release]
-    process.run(depmod, work=work, log=log, bound_s=_BOUND_S)
+    depmod = process.require("depmod", "kmod")
+    process.run([depmod, "-b", root, found.release], work=work, log=log, bound_s=_BOUND_S)
     _put_headers(found, tree, root)
     _make_boot_modules(found, modules, files, log, work)
     # As old as ext4 gets, and without a journal: it is only ever read.

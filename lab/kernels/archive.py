@@ -24,6 +24,8 @@ MOST_FILES = 500_000
 DEB_DATA = "data.tar"
 """The files of a Debian package, whatever they are compressed with: deb(5)."""
 
+_BLOCK = 1 << 18
+
 Wanted = Callable[[PurePosixPath], bool]
 """Tells whether a path, from the package's root, is to be taken out."""
 
@@ -49,19 +51,21 @@ def unpack(package: Path, target: Path, wanted: Wanted, work: Work) -> None:
         if is_deb:
             _unpack_deb(package, target, wanted, work)
         else:
-            with libarchive.file_reader(str(package)) as entries:
+            with libarchive.file_reader(str(package), block_size=_BLOCK) as entries:
                 _take(package, entries, target, wanted, work)
     except ArchiveError as error:
         raise _refused(package, f"it is damaged or cut off, or no package at all: {error}") from error
 
 
 def _unpack_deb(package: Path, target: Path, wanted: Wanted, work: Work) -> None:
-    with libarchive.file_reader(str(package)) as members:
+    with libarchive.file_reader(str(package), "ar", block_size=_BLOCK) as members:
         for member in members:
             if member.pathname.startswith(DEB_DATA):
-                with _spooled(member, target.with_name(f"{target.name}.data"), work) as data:
-                    with libarchive.file_reader(str(data), "tar") as entries:
-                        _take(package, entries, target, wanted, work)
+                with (
+                    _spooled(member, target.with_name(f"{target.name}.data"), work) as data,
+                    libarchive.file_reader(str(data), "tar", block_size=_BLOCK) as entries,
+                ):
+                    _take(package, entries, target, wanted, work)
                 return
     raise _refused(package, f"it has no {DEB_DATA}: it is no Debian package")
 

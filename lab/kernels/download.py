@@ -81,7 +81,7 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
 
     max_redirections = MOST_REDIRECTIONS
 
-    def redirect_request(  # noqa: PLR0913  as its base has it
+    def redirect_request(  # noqa: PLR0913, PLR0917  as its base has it
         self,
         req: urllib.request.Request,
         fp: IO[bytes],

@@ -11,13 +11,32 @@ from dataclasses import dataclass
 
 X86_64 = "x86_64"
 
-_ELF_MACHINES = {3: "i386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm", 62: X86_64, 183: "aarch64"}
+_ELF_MACHINES = {
+    3: "i386",
+    8: "mips",
+    20: "ppc",
+    21: "ppc64",
+    22: "s390x",
+    40: "arm",
+    62: X86_64,
+    183: "aarch64",
+    243: "riscv64",
+    258: "loongarch64",
+}
 """e_machine (elf.h, "EM_...")."""
 
-_ELF_MACHINES |= {243: "riscv64", 258: "loongarch64"}
-
-_PE_MACHINES = {0x14C: "i386", 0x1C0: "arm", 0x8664: X86_64, 0xAA64: "aarch64", 0x5064: "riscv64", 0x6264: "loongarch64"}
+_PE_MACHINES = {
+    0x14C: "i386",
+    0x1C0: "arm",
+    0x8664: X86_64,
+    0xAA64: "aarch64",
+    0x5064: "riscv64",
+    0x6264: "loongarch64",
+}
 """Machine of a COFF header: kernels that EFI can start have one (PE format, "Machine Types")."""
+
+_ELFCLASS64 = 2
+"""Of elf.h."""
 
 _XLF_KERNEL_64 = 1
 """Bit 0 of xloadflags: there is a 64-bit entry point (Documentation/arch/x86/boot.rst, protocol 2.12)."""
@@ -159,7 +178,7 @@ def _sections(content: bytes) -> list[tuple[bytes, int, int]]:
     if content[:4] != b"\x7fELF" or len(content) < 0x40:  # noqa: PLR2004  the size of a 64-bit header
         raise UnreadableError("it is no ELF file")
     order = "<" if content[5] == 1 else ">"
-    wide = content[4] == 2  # noqa: PLR2004  ELFCLASS64
+    wide = content[4] == _ELFCLASS64
     table_at = struct.unpack_from(f"{order}Q" if wide else f"{order}I", content, 0x28 if wide else 0x20)[0]
     entry_size, count, names_index = struct.unpack_from(f"{order}HHH", content, 0x3A if wide else 0x2E)
     headers = []

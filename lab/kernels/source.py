@@ -63,7 +63,7 @@ def gather(given: Given, tree: Path, work: Work) -> tuple[Source, ...]:
     """
     if given.sha256 and len(given.sources) != len(given.sha256):
         raise BadInput("give --sha256 once for each package, in the same order")
-    sums = given.sha256 or [None] * len(given.sources)
+    sums: Sequence[str | None] = given.sha256 or [None] * len(given.sources)
     sources = tuple(_gather(text, sha256, tree, work) for text, sha256 in zip(given.sources, sums, strict=True))
     _merge_usr(tree)
     return sources

@@ -15,14 +15,18 @@ from lab.catalogue.document import Model
 from lab.catalogue.era import Era
 from lab.catalogue.machine import Added, Name
 from lab.errors import BadInput
-from lab.files import write_whole
+from lab.files import locked, write_whole
 from lab.kernels.source import Source
+from lab.work import Work
 
 SCHEMA: Literal[1] = 1
 """Goes up when a kernel's directory changes in a way that an older lab would misread."""
 
 IMAGE, BOOT_MODULES, DISK, DESCRIPTION = "vmlinuz", "modules.cpio", "disk.img", "kernel.json"
 """The kernel, an initramfs' part with the modules it boots with, and a disk with all modules and headers."""
+
+_ADDING_BOUND_S = 1800.0
+"""Another command may have to fetch its packages over a slow line."""
 
 _UNFINISHED = ".unfinished-"
 
@@ -127,16 +131,20 @@ class KernelStore:
         self._write(self.path(name), self.get(name).model_copy(update={"classified": classified}))
 
     @contextmanager
-    def adding(self) -> Iterator[Path]:
-        """Give a scratch directory on the disk where kernels are; it goes at the end, whatever happens."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        for left in self._directory.glob(f"{_UNFINISHED}*"):  # by a command that was killed: `add` holds a lock
-            shutil.rmtree(left, ignore_errors=True)
-        scratch = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._directory))
-        try:
-            yield scratch
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    def adding(self, work: Work) -> Iterator[Path]:
+        """Give a scratch directory on the disk where kernels are; it goes at the end, whatever happens.
+
+        Raises:
+            BrokenEnvironment: another command does not come to its end with adding a kernel.
+        """
+        with locked(self._directory / "adding.lock", "the kernels", work, bound_s=_ADDING_BOUND_S):
+            for left in self._directory.glob(f"{_UNFINISHED}*"):  # by a command that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            scratch = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._directory))
+            try:
+                yield scratch
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
 
     def put(self, kernel: Kernel, files: Path) -> None:
         """Take in a kernel whose files are all there."""

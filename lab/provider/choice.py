@@ -88,14 +88,13 @@ def decide(definition: Definition, preference: Preference, host: HostAbilities) 
         BadInput: what was asked for does not fit the machine.
         BrokenEnvironment: what was asked for cannot be had here.
     """
-    if definition.added:
-        return _embedded(definition, "only the embedded provider boots a kernel that was added")
-    if preference.provider is ProviderName.VAGRANT:
+    if preference.provider is ProviderName.VAGRANT and not definition.added:
         return _by_vagrant(definition, preference, host)
     if preference.provider is ProviderName.QEMU:
         return _embedded(definition, f"{preference.asked_by} asks for it")
     if definition.centos is None:
-        return _embedded(definition, "it is not a CentOS machine")
+        added = "only the embedded provider boots a kernel that was added"
+        return _embedded(definition, added if definition.added else "it is not a CentOS machine")
     if preference.replica:
         return _embedded(definition, "a replica was asked for")
     why_not = []

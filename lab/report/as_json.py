@@ -8,7 +8,9 @@ from functools import singledispatch
 
 from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
+from lab.commands.classify import KernelsClassified
 from lab.commands.doctor import Diagnosis
+from lab.commands.kernels import KernelAdded, Kernels, KernelsRemoved
 from lab.commands.machines import Statuses
 from lab.commands.plan import Plan
 from lab.commands.run import RunDone
@@ -18,6 +20,7 @@ from lab.comparison import UNJUDGED, Cell, Comparison
 from lab.errors import LabError
 from lab.evidence.trial import Source
 from lab.lifeline import Lifeline
+from lab.report import kernels
 
 SCHEMA = 1
 """Goes up when a reader of an older version would misread it."""
@@ -101,6 +104,8 @@ def _(data: Comparison) -> dict[str, object]:
                 "system": machine.system,
                 "era": machine.era,
                 "replica": machine.replica,
+                "added": machine.added,
+                "queued_by": machine.queued_by,
             }
             for name, machine in data.machines.items()
         },
@@ -162,3 +167,23 @@ def _lifeline(line: Lifeline) -> dict[str, object]:
 @fields.register
 def _(data: RunDone) -> dict[str, object]:
     return {"run": data.run.id, "path": str(data.path), **fields(data.comparison)}
+
+
+@fields.register
+def _(data: Kernels) -> dict[str, object]:
+    return {"kernels": {shown.kernel.name: kernels.shown_fields(shown) for shown in data.kernels}}
+
+
+@fields.register
+def _(data: KernelAdded) -> dict[str, object]:
+    return {"kernel": kernels.shown_fields(data.shown), "new": data.new}
+
+
+@fields.register
+def _(data: KernelsRemoved) -> dict[str, object]:
+    return {"removed": data.names}
+
+
+@fields.register
+def _(data: KernelsClassified) -> dict[str, object]:
+    return {"machines": {one.name: kernels.classified_fields(one) for one in data.machines}}
