@@ -25,6 +25,7 @@ from lab.provider.host import Host
 from lab.provider.qemu import Qemu
 from lab.provider.qemu_process import PortTaken
 from lab.provider.vagrant import Vagrant
+from lab.provision import pace
 from lab.provision.ensure import ensure, named
 from lab.provision.facts import Facts
 from lab.provision.wake import wake
@@ -194,7 +195,9 @@ class Session:
                 self._settle(machine)
                 if was_running or cold or (facts := self._resumed(machine)) is None:
                     provider.up(machine)
+                    booted = pace.now(self.shell(machine))
                     facts = self.provisioned(machine, stap=stap)
+                    pace.check(machine.name, booted, pace.now(self.shell(machine)))
                     if save and not was_running:
                         self._save(machine)
             except Cancelled:

@@ -202,7 +202,9 @@ class _Cell:
         """Make trials, store and judge each."""
         how, scenario, shell = self.how, self.scenario, self.session.shell(self.machine)
         possible = how.lanes or lanes.default(self.machine.cpus)
-        count = min(possible, wanted, lanes.most(scenario, traced=evidence or how.stap))
+        # As many trials without evidence as with it are made as those are, so that tracing is all the difference.
+        alike = how.evidence and how.traced is None
+        count = min(possible, wanted, lanes.most(scenario, traced=evidence or alike or how.stap))
         lowering = lanes.Lowering(count)
         with experiment.prepared(shell, scenario, count, evidence=evidence, stap=how.stap):
             for trial in experiment.trials(shell, scenario, count, first, wanted):

@@ -43,10 +43,15 @@ class Packet:
 def parse(log: str) -> tuple[Packet, ...]:
     """Read the kernel's log (`dmesg`) and give the hook's packets in order; other lines are passed over.
 
+    So is a last line without an end: its last number may be cut off.
+
     Raises:
         UnreadableError: a line has the hook's mark but not its form.
     """
-    return tuple(_packet(line) for line in log.splitlines() if "[nfqdns] " in line and "->" in line)
+    lines = log.splitlines(keepends=True)
+    return tuple(
+        _packet(line.rstrip("\r\n")) for line in lines if "[nfqdns] " in line and "->" in line and line.endswith("\n")
+    )
 
 
 def _packet(line: str) -> Packet:

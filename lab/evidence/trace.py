@@ -27,7 +27,9 @@ _HEX = re.compile(r"([A-Za-z_]\w{0,63})=0x([0-9a-f]{1,16})", re.ASCII)
 _MARKS = re.compile(r"(?:print: )?(?:tracing_mark_write|0): ", re.ASCII)
 
 # What the kernel writes between events (trace.c: test_cpu_buff_start, trace_print_lost_events).
-_NOTICES = re.compile(r"##### CPU \d{1,4} buffer started ####|CPU:\d{1,4} \[LOST (?:\d{1,18} )?EVENTS\]", re.ASCII)
+_NOTICES = re.compile(
+    r"##### CPU \d{1,4} buffer started ####|CPU:\d{1,4} \[(?P<lost>LOST) (?P<count>\d{1,18} )?EVENTS\]", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Trace:
 
     Attributes:
         events: What happened, in order of time.
-        lost: How many events did not fit into the kernel's buffer; 0 when the trace does not say.
+        lost: How many events did not fit into the kernel's buffer, as far as the trace says: at least so many.
     """
 
     events: tuple[Event, ...]
@@ -75,14 +77,17 @@ def parse(text: str) -> Trace:
         UnreadableError: a line is no event; one that was left out could be the lost packet.
     """
     events: list[Event] = []
-    lost = 0
+    lost = noticed = 0
     for line in text.split("\n"):
         stripped = line.strip()
         if header := _HEADER.match(stripped):
             lost = _lost(int(header[1]), int(header[2]), line)
-        elif stripped and not stripped.startswith("# ") and stripped != "#" and not _NOTICES.fullmatch(stripped):
+        elif notice := _NOTICES.fullmatch(stripped):
+            # Without a number: it is not known how many.
+            noticed += int(notice["count"] or 1) if notice["lost"] else 0
+        elif stripped and not stripped.startswith("# ") and stripped != "#":
             events.append(_event(stripped))
-    return Trace(tuple(events), lost)
+    return Trace(tuple(events), max(lost, noticed))
 
 
 def _lost(kept: int, written: int, line: str) -> int:

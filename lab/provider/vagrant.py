@@ -18,7 +18,7 @@ from lab.files import write_whole
 from lab.home import PROJECT, PROVISION, Home
 from lab.image import build as image_build
 from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
-from lab.provider import libvirt
+from lab.provider import libvirt, tsc
 from lab.provider.base import HOST, State, free_port
 from lab.provider.own_box import OwnBox
 from lab.provider.vagrant_cli import BoxMissingError, NotBootedError, VagrantCommand
@@ -251,7 +251,8 @@ class Vagrant:
         if not isinstance(machine.system, Debian):
             return None
         directory = self._directory(machine)
-        return DirectKernel(directory / "vmlinuz", directory / "initramfs", KERNEL_ARGUMENTS, directory / "console.log")
+        told = tsc.kernel_arguments(KERNEL_ARGUMENTS)
+        return DirectKernel(directory / "vmlinuz", directory / "initramfs", told, directory / "console.log")
 
     def _copy_kernel(self, machine: Machine) -> None:
         """Keep the kernel for as long as the machine is there: the image it came with may be replaced."""

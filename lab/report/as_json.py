@@ -122,7 +122,8 @@ def _cell(cell: Cell) -> dict[str, object]:
     peaks = [{"near_s": near_s, "trials": count} for near_s, count in cell.peaks.items()]
     unjudged = {outcome.value: cell.unjudged.get(outcome, 0) for outcome in UNJUDGED}
     parts = {"bare": vars(cell.bare), "traced": vars(cell.traced)}
-    return {**vars(cell), "peaks": peaks, "unjudged": unjudged, **parts, "as_expected": cell.as_expected}
+    more = {"tracing_s": cell.tracing_s, "as_expected": cell.as_expected}
+    return {**vars(cell), "peaks": peaks, "unjudged": unjudged, **parts, **more}
 
 
 @fields.register
@@ -134,6 +135,15 @@ def _(data: TrialShown) -> dict[str, object]:
         **_judged(data),
         "lifelines": [_lifeline(line) for line in data.verdict.lifelines],
         "counters": evidence.counted.value,
+        "counters_by_tool": evidence.tool_counted.value,
+        "resolver_timeouts": [
+            {"time_s": event.time_s, "fd": event.fd, "waited_s": event.timeout_s}
+            for event in evidence.resolver.value or ()
+            if event.kind == "timed_out"
+        ],
+        "verdict_program_problems": list(evidence.verdicts.value.problems) if evidence.verdicts.value else [],
+        "trace_events_lost": evidence.traced.value.lost if evidence.traced.value else None,
+        "clocks": [vars(mark.value) if mark.value else None for mark in evidence.marks],
         "conntrack_events": [vars(event) for event in evidence.entries.value or ()],
         "modules": evidence.modules.value,
         "sources": {

@@ -54,7 +54,8 @@ def _(data: Comparison) -> RenderableType:
     machines = [_machine(name, machine) for name, machine in data.machines.items()]
     sentences = [_sentence(name, data.cells) for name in data.machines]
     differences = [_difference(found) for found in data.differences if found.p <= LIKELY]
-    return Group("", table, "", *left_out, *machines, "", *sentences, *differences)
+    tracing = [_tracing(cell) for cell in data.cells if cell.bare.trials and cell.traced.trials and cell.arms]
+    return Group("", table, "", *left_out, *machines, *filter(None, tracing), "", *sentences, *differences)
 
 
 render.register(Kernels, kernels.kernels)
@@ -90,6 +91,17 @@ def _difference(found: Difference) -> Text:
     counts = " against ".join(f"{cell.stalled} of {cell.counted}" for cell in (found.one, found.other))
     who = f"{found.one.machine} and {found.other.machine}"
     return Text(f"{found.scenario}: {who} differ, {counts} stalled (Fisher's exact test: p = {found.p:.2g})")
+
+
+def _tracing(cell: Cell) -> Text | None:
+    """Say where following the packets changed how many trials were armed or stalled; the medians are in the table."""
+    bare, traced = ((part.trials, part.armed, part.stalled) for part in (cell.bare, cell.traced))
+    if bare == traced:
+        return None
+    told = " against ".join(
+        f"{armed} of {trials} armed, {stalled} stalled" for trials, armed, stalled in (traced, bare)
+    )
+    return Text(f"{cell.scenario} on {cell.machine}, with evidence against without: {told}", style="yellow")
 
 
 def _machine(name: str, machine: RanOn) -> Text:
