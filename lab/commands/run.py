@@ -130,6 +130,10 @@ def run_scenarios(
 def run_on(session: Session, machines: Sequence[Machine], scenarios: Sequence[Scenario], how: How) -> Result[RunDone]:
     """Do as `run`, on machines that the caller keeps from other commands."""
     facts = for_each(machines, lambda machine: session.provisioned(machine, stap=how.stap), session.work)
+    for machine, found in zip(machines, facts, strict=True):
+        if found.why_not_hook:
+            rule = f"its packets are queued by a rule of {found.queued_by}"
+            session.work.note(f"{rule}: {found.why_not_hook}", machine.name)
     ran_on = {
         machine.name: RanOn(
             kernel=found.kernel,

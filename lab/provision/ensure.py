@@ -74,11 +74,11 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
         with work.step(f"making its conntrack behave as era {era}", name):
             shell.ask([f"{REMOTE}/guest/era.sh", era])
     found = replace(found, era=era, lanes=max(lanes, found.lanes))
-    return _with_queue(shell, found, name, work) if machine.added else found
+    return _with_queue(shell, found, name) if machine.added else found
 
 
-def _with_queue(shell: Shell, found: Facts, name: str, work: Work) -> Facts:
-    """Find out who can queue packets on a kernel that nobody knows, and say so when it is not the hook module."""
+def _with_queue(shell: Shell, found: Facts, name: str) -> Facts:
+    """Find out who can queue packets on a kernel that nobody knows."""
     done = shell.run([f"{REMOTE}/guest/queue.sh"])
     if done.status != 0:
         raise BrokenEnvironment(f"{name}: {done.stderr.strip() or 'queue.sh failed'}")
@@ -86,9 +86,7 @@ def _with_queue(shell: Shell, found: Facts, name: str, work: Work) -> Facts:
     by = next((by for by in _QUEUED_BY if by == said), None)
     if by is None:
         raise BrokenEnvironment(f"{name}: the answer of queue.sh is not understood: {said!r}")
-    if by != HOOK:
-        work.note(f"its queue is made with a rule of {by}: {why_not.rstrip(';')}", name)
-    return replace(found, queued_by=by)
+    return replace(found, queued_by=by, why_not_hook=why_not.strip().rstrip(";"))
 
 
 def named(provision: Path, *, lanes: int) -> str:

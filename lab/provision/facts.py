@@ -39,6 +39,7 @@ class Facts:
         lanes: How many lanes its test network has.
         queued_by: Who can send packets to NFQUEUE: the hook module, or where it cannot be had a rule. Found out for
             kernels that nobody knows; `gather` takes it for granted.
+        why_not_hook: Why it is a rule; empty where it is the hook module.
     """
 
     kernel: str
@@ -49,6 +50,7 @@ class Facts:
     era: str
     lanes: int
     queued_by: QueuedBy = "nfqdns"
+    why_not_hook: str = ""
 
 
 def gather(shell: Shell) -> Facts:
