@@ -7,7 +7,7 @@ import sys
 import click
 
 from lab import __version__
-from lab.cli import kernels, machines, stored, trials
+from lab.cli import kernels, machines, matrix, stored, trials
 from lab.cli.verb import fail, usage_error
 
 
@@ -41,6 +41,7 @@ VERBS = (
     trials.sweep,
     kernels.kernel,
     kernels.classify,
+    matrix.matrix,
     stored.compare,
     stored.show,
     trials.demo,

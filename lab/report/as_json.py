@@ -12,6 +12,7 @@ from lab.commands.classify import KernelsClassified
 from lab.commands.doctor import Diagnosis
 from lab.commands.kernels import KernelAdded, Kernels, KernelsRemoved
 from lab.commands.machines import Statuses
+from lab.commands.matrix import MatrixMade
 from lab.commands.plan import Plan
 from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
@@ -177,6 +178,13 @@ def _lifeline(line: Lifeline) -> dict[str, object]:
 @fields.register
 def _(data: RunDone) -> dict[str, object]:
     return {"run": data.run.id, "path": str(data.path), **fields(data.comparison)}
+
+
+@fields.register
+def _(data: MatrixMade) -> dict[str, object]:
+    judged = fields(data.comparison) if data.comparison else {}
+    path = str(data.path) if data.path else None
+    return {"run": data.run, "path": path, "made": [vars(one) for one in data.cells], **judged}
 
 
 @fields.register

@@ -15,12 +15,13 @@ from lab.commands.classify import KernelsClassified
 from lab.commands.doctor import Diagnosis
 from lab.commands.kernels import KernelAdded, Kernels, KernelsRemoved
 from lab.commands.machines import MachineStatus, Statuses
+from lab.commands.matrix import MatrixMade
 from lab.commands.plan import MachinePlan, Plan
 from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import Cell, Comparison, Difference, sentence
-from lab.report import kernels
+from lab.report import kernels, matrix
 from lab.report.figures import interval, peak, seconds
 from lab.report.timeline import timeline
 from lab.store import RanOn
@@ -58,6 +59,7 @@ def _(data: Comparison) -> RenderableType:
     return Group("", table, "", *left_out, *machines, *filter(None, tracing), "", *sentences, *differences)
 
 
+render.register(MatrixMade, matrix.matrix)
 render.register(Kernels, kernels.kernels)
 render.register(KernelAdded, kernels.added)
 render.register(KernelsRemoved, kernels.removed)
