@@ -40,10 +40,12 @@ class Session:
     Args:
         home: Where the lab keeps things.
         work: Told of each step; its cancellation ends them.
+        most_lanes: How many lanes a machine gets at most; as many as it has processors for when None.
     """
 
-    def __init__(self, home: Home, work: Work) -> None:
+    def __init__(self, home: Home, work: Work, most_lanes: int | None = None) -> None:
         self.home = home
+        self._most_lanes = lanes.MOST if most_lanes is None else most_lanes
         self.work = work
         self.store = RunStore(home.runs)
         self.kernels = KernelStore(home.kernels)
@@ -232,7 +234,7 @@ class Session:
     def _resumed(self, machine: Machine) -> Facts | None:
         """Let a machine go on from its saved state; None when it has none, or none that can be used."""
         embedded = self._embedded(machine)
-        if embedded is None or not embedded.can_resume(machine, _provisioning_of(machine)):
+        if embedded is None or not embedded.can_resume(machine, self._provisioning_of(machine)):
             return None
         try:
             with self.work.step("resuming from its saved state", machine.name):
@@ -255,7 +257,7 @@ class Session:
             return
         try:
             with self.work.step("saving its state", machine.name):
-                embedded.save(machine, _provisioning_of(machine), self.shell(machine))
+                embedded.save(machine, self._provisioning_of(machine), self.shell(machine))
         except (BrokenEnvironment, OSError) as error:
             self.work.note(f"it will boot the next time: its state could not be saved: {error}", machine.name)
 
@@ -277,9 +279,13 @@ class Session:
         Raises:
             BrokenEnvironment: it is not running, or a step failed.
         """
-        return ensure(
-            self.shell(machine), machine, PROVISION, lanes=lanes.default(machine.cpus), stap=stap, work=self.work
-        )
+        return ensure(self.shell(machine), machine, PROVISION, lanes=self._lanes(machine), stap=stap, work=self.work)
+
+    def _provisioning_of(self, machine: Machine) -> str:
+        return named(PROVISION, lanes=self._lanes(machine))
+
+    def _lanes(self, machine: Machine) -> int:
+        return min(self._most_lanes, lanes.default(machine.cpus))
 
     def tidy(self) -> None:
         """Remove what machines shared that are gone.
@@ -305,7 +311,3 @@ class Session:
     ) -> None:
         for shell in self._shells.values():
             shell.close()
-
-
-def _provisioning_of(machine: Machine) -> str:
-    return named(PROVISION, lanes=lanes.default(machine.cpus))

@@ -110,7 +110,8 @@ def make(wanted: Task, kernel: Path | bytes | None) -> bytes:
             f"the lab on {socket.gethostname()} is not the one that asks for {wanted.name}: it would make another cell",
             hint="check out the same version of the lab on every host of the cluster",
         )
-    with _home_of_its_own() as home, Session(home, Work(log.to(home.log))) as session:
+    # A lane takes a while to set up, and there are no more trials than these.
+    with _home_of_its_own() as home, Session(home, Work(log.to(home.log)), most_lanes=wanted.how.trials) as session:
         if kernel is not None:
             _put_kernel(kernel, home.kernels / wanted.definition.name)
         machines = session.chosen([wanted.definition], EMBEDDED)
