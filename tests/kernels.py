@@ -114,10 +114,12 @@ def rpms(files: Path, where: Path, *, payload: str, **packages: str) -> list[Pat
         "__spec_install_post": "%{nil}",
         "_build_id_links": "none",
         "debug_package": "%{nil}",
+        "__find_requires": "%{nil}",
+        "_unpackaged_files_terminate_build": "0",
     }
     defines = [part for name, value in settings.items() for part in ("--define", f"{name} {value}")]
     command: list[str | Path] = ["rpmbuild", "--quiet", "-bb", "--nodeps", "--target", "x86_64", *defines, spec]
-    subprocess.run([*command[:-1], "--define", "__find_requires %{nil}", command[-1]], check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True)
     return [where / f"{name}.rpm" for name in names]
 
 
@@ -133,6 +135,6 @@ KERNEL_OF_FEDORA = {
 
 def fedora_like(files: Path) -> Path:
     """Put the image where Fedora has it, beside the modules."""
-    (found,) = (files / "boot").iterdir()
+    (found,) = (files / "boot").glob("vmlinuz-*")
     found.rename(next((files / "lib/modules").iterdir()) / "vmlinuz")
     return files

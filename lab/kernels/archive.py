@@ -54,7 +54,7 @@ def unpack(package: Path, target: Path, wanted: Wanted, work: Work) -> None:
         if magic.startswith(_DEB):
             _unpack_deb(package, target, wanted, work)
         elif magic.startswith(_RPM):
-            # Of all that libarchive reads, only what is expected: some formats have it open other files of this machine.
+            # Of all that libarchive reads only what is expected: some formats have it open other files of the host.
             with libarchive.file_reader(str(package), "cpio", block_size=_BLOCK) as entries:
                 _take(package, entries, target, wanted, work)
         else:
