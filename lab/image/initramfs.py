@@ -18,8 +18,6 @@ from lab.work import Work
 MOST_MODULE_BYTES = 200_000_000
 """What a module may hold when it is unpacked; with debug information some have 50 MB."""
 
-_BLOCK = 1 << 16
-
 
 def _gzip(content: bytes) -> bytes:
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with a header of gzip's: zlib.decompressobj
@@ -32,14 +30,10 @@ def _xz(content: bytes) -> bytes:
 
 
 def _zstd(content: bytes) -> bytes:
-    # By block, as a frame need not say how long its content is, and nothing else tells whether it was cut off.
-    unpacker, found, size = zstandard.ZstdDecompressor().decompressobj(), [], 0
-    for at in range(0, len(content), _BLOCK):
-        if unpacker.eof or size > MOST_MODULE_BYTES:
-            break
-        found.append(unpacker.decompress(content[at : at + _BLOCK]))
-        size += len(found[-1])
-    return _whole(b"".join(found), ended=unpacker.eof)
+    # A frame's header may tell how long its content is, and that much is set aside whatever else is asked for.
+    told_whole = zstandard.frame_content_size(content) <= MOST_MODULE_BYTES
+    unpacker = zstandard.ZstdDecompressor()
+    return _whole(unpacker.decompress(content, MOST_MODULE_BYTES) if told_whole else b"", ended=told_whole)
 
 
 def _whole(content: bytes, *, ended: bool) -> bytes:

@@ -165,7 +165,7 @@ def _make_boot_modules(found: Found, modules: Path, files: Path, log: Path, work
     tree = files / "initramfs"
     tree.mkdir()
     (tree / "kernel-release").write_text(found.release + "\n")
-    initramfs.put_modules(tree, initramfs.load_order(modules, BOOT))
+    initramfs.put_modules(tree, Modules(modules).with_needed(BOOT))
     initramfs.pack(tree, files / BOOT_MODULES, work=work, log=log)
     shutil.rmtree(tree)
 

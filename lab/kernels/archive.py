@@ -26,6 +26,9 @@ DEB_DATA = "data.tar"
 
 _BLOCK = 1 << 18
 
+_DEB, _RPM = b"!<arch>\n", b"\xed\xab\xee\xdb"
+"""How they begin: ar(5), and the lead of an RPM (RPM's format document)."""
+
 Wanted = Callable[[PurePosixPath], bool]
 """Tells whether a path, from the package's root, is to be taken out."""
 
@@ -46,15 +49,18 @@ def unpack(package: Path, target: Path, wanted: Wanted, work: Work) -> None:
         Cancelled: the work was cancelled.
     """
     with package.open("rb") as file:
-        is_deb = file.read(8) == b"!<arch>\n"
+        magic = file.read(8)
     try:
-        if is_deb:
+        if magic.startswith(_DEB):
             _unpack_deb(package, target, wanted, work)
-        else:
-            with libarchive.file_reader(str(package), block_size=_BLOCK) as entries:
+        elif magic.startswith(_RPM):
+            # Of all that libarchive reads only what is expected: some formats have it open other files of the host.
+            with libarchive.file_reader(str(package), "cpio", block_size=_BLOCK) as entries:
                 _take(package, entries, target, wanted, work)
+        else:
+            raise BadInput(f"{package.name} is neither an RPM nor a Debian package")
     except ArchiveError as error:
-        raise _refused(package, f"it is damaged or cut off, or no package at all: {error}") from error
+        raise _refused(package, f"it is damaged or cut off: {error}") from error
 
 
 def _unpack_deb(package: Path, target: Path, wanted: Wanted, work: Work) -> None:
@@ -95,6 +101,8 @@ def _take(package: Path, entries: ArchiveRead, target: Path, wanted: Wanted, wor
         if entry.isdir or not path.parts or not wanted(path):
             continue
         _put(package, entry, target, path, work)
+    if not files:  # what is cut off in an RPM's own header passes for an archive of nothing
+        raise ArchiveError("it holds nothing")
 
 
 def _put(package: Path, entry: ArchiveEntry, target: Path, path: PurePosixPath, work: Work) -> None:

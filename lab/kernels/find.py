@@ -41,8 +41,8 @@ def machines(
         try:
             found += find.machines(directory, [name])
         except BadInput as error:
-            if kernels and "no machine is called" in error.message:
-                error.message += f"; kernels: {', '.join(kernels)}"
+            if kernels and not name.endswith(".toml"):
+                raise BadInput(f"{error.message}; kernels: {', '.join(kernels)}", hint=error.hint) from error
             raise
     return found
 

@@ -123,7 +123,7 @@ def has_debug_information(content: bytes) -> bool:
     """Tell whether a module carries debug information, which makes it ten times its size."""
     try:
         return any(name.startswith(b".debug_") for name, _, _ in _sections(content))
-    except (UnreadableError, struct.error):
+    except (UnreadableError, struct.error, OverflowError):
         return False
 
 
@@ -162,7 +162,7 @@ def _modinfo(content: bytes) -> dict[str, list[str]]:
     said: dict[str, list[str]] = {}
     try:
         where = next(((at, size) for name, at, size in _sections(content) if name == b".modinfo"), None)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise UnreadableError("it is cut off") from error
     if where is None:
         raise UnreadableError("it is no kernel module")

@@ -70,7 +70,7 @@ class Modules:
         return self._read[path]
 
     def with_needed(self, names: Iterable[str]) -> list[Path]:
-        """Give the files of these modules and of all that they need; what is not there is passed over.
+        """Give the files of these modules and of all that they need, each behind those; what is not there is left out.
 
         A module names those that it needs itself, so that no `modules.dep` is asked for: most packages have none,
         as depmod(8) makes it when they are installed.
@@ -78,18 +78,26 @@ class Modules:
         Raises:
             BadInput: one of them is no module, or damaged.
         """
-        found: dict[str, Path] = {}
-        waiting = list(names)
+        order: dict[str, Path] = {}
+        met: set[str] = set()
+        # Each is met twice: first those that it needs are put before it, then it is given.
+        waiting = [(name, False) for name in reversed(list(names))]
         while waiting:
-            name = waiting.pop()
+            name, is_ready = waiting.pop()
             path = self.files.get(name)
-            if path is None or name in found:
+            if path is None or (name in met and not is_ready):
                 continue
-            found[name] = path
-            said = self.read(path)
-            waiting += said.depends
-            waiting += [file for alias in said.softly for file in self._called(alias)]
-        return sorted(found.values())
+            met.add(name)
+            if is_ready:
+                order[name] = path
+                continue
+            waiting.append((name, True))
+            waiting += [(needed, False) for needed in self._needed_by(path)]
+        return list(order.values())
+
+    def _needed_by(self, path: Path) -> list[str]:
+        said = self.read(path)
+        return [*said.depends, *(file for alias in said.softly for file in self._called(alias))]
 
     def for_the_guest(self) -> list[Path]:
         """Give the files of all modules that the guest may ask for.

@@ -38,7 +38,10 @@ answer() {
 }
 
 # Remembers what was said, on one line.
-because() { why="$why $1: $(tr '\n' ' ' <"$said" | cut -c 1-200);"; }
+because() {
+	words=$(tr '\n' ' ' <"$said" | cut -c 1-200)
+	why="$why $1: ${words% };"
+}
 
 # A scenario may be at work.
 [ ! -e /sys/module/nfqdns ] || answer nfqdns

@@ -109,7 +109,8 @@ start_queueing() {
 
 # Rules, and modules that rules have loaded: with NAT in the kernel even a plain clash ends otherwise.
 remove_rules() {
-	! command -v nft >/dev/null || each_lane nft flush ruleset
+	# The program may be there without the kernel's part.
+	! nft list tables >/dev/null 2>&1 || each_lane nft flush ruleset
 	# shellcheck disable=SC2016  # the lane's own tables
 	[ ! -e /proc/net/ip_tables_names ] ||
 		each_lane sh -c 'while read -r table; do iptables -t "$table" -F; done </proc/net/ip_tables_names'
