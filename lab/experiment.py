@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import singledispatch
 
 from lab import raw_files
-from lab.catalogue.scenario import Cache, Delay, Firewall, Lookup, Outside, Queue, Resolver, Scenario
+from lab.catalogue.scenario import Cache, Delay, Firewall, Lookup, Outside, Queue, QueuedBy, Resolver, Scenario
 from lab.errors import LabError
 from lab.provision.facts import REMOTE
 from lab.raw_files import Begun, Ended
@@ -106,6 +106,21 @@ def _(step: Outside, _scenario: Scenario) -> dict[str, str]:
 @_settings.register
 def _(_step: Lookup, _scenario: Scenario) -> dict[str, str]:
     return {}
+
+
+def on(scenario: Scenario, queued_by: QueuedBy) -> Scenario:
+    """Give a scenario as a machine can do it that has no hook module, and has a rule instead.
+
+    Raises:
+        LeftOut: the rule does not see what the module would.
+    """
+    hook = scenario.hook
+    if hook is None or queued_by == "nfqdns":
+        return scenario
+    if any(isinstance(step, Cache) for step in scenario.step):
+        raise LeftOut("it takes the hook module, which sees the loopback; the module needs the kernel's headers")
+    steps = tuple(step.model_copy(update={"by": queued_by}) if step is hook else step for step in scenario.step)
+    return scenario.model_copy(update={"step": steps})
 
 
 @contextmanager

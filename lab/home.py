@@ -50,6 +50,16 @@ class Home:
         return self.path / "runs"
 
     @property
+    def kernels(self) -> Path:
+        """One directory for each kernel that was added."""
+        return self.path / "kernels"
+
+    @property
+    def cells(self) -> Path:
+        """The cells of matrices: one directory for all that goes into one."""
+        return self.path / "cells"
+
+    @property
     def log(self) -> Path:
         """Every step of every command, as JSON lines."""
         return self.path / "lab.log"

@@ -222,6 +222,29 @@ def start(argv: Sequence[str | Path], *, log: Path, cwd: Path) -> int:
     return process.pid
 
 
+@contextmanager
+def watched(argv: Sequence[str | Path]) -> Iterator[None]:
+    """Have a program know by its standard input, which ends then, that what is done inside has ended, or this process.
+
+    Raises:
+        BrokenEnvironment: it could not start.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603  argv, no shell
+            [str(part) for part in argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BrokenEnvironment(f"{argv[0]} could not be run: {error}") from error
+    try:
+        yield
+    finally:
+        process.communicate()
+
+
 def in_foreground(argv: Sequence[str | Path]) -> int:
     """Run a program on the user's own terminal and give its exit status.
 

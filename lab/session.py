@@ -12,7 +12,9 @@ from lab import lanes
 from lab.catalogue.machine import Definition, Machine
 from lab.errors import BadInput, BrokenEnvironment, Cancelled
 from lab.files import locked
-from lab.home import PROVISION, Home
+from lab.home import MACHINES, PROVISION, Home
+from lab.kernels.find import machines as find_machines
+from lab.kernels.store import KernelStore
 from lab.parallel import for_each
 from lab.preference import Preference
 from lab.provider import choice as choices
@@ -39,16 +41,31 @@ class Session:
     Args:
         home: Where the lab keeps things.
         work: Told of each step; its cancellation ends them.
+        most_lanes: How many lanes a machine gets at most; as many as it has processors for when None.
     """
 
-    def __init__(self, home: Home, work: Work) -> None:
+    def __init__(self, home: Home, work: Work, most_lanes: int | None = None) -> None:
         self.home = home
+        self._most_lanes = lanes.MOST if most_lanes is None else most_lanes
         self.work = work
         self.store = RunStore(home.runs)
+        self.kernels = KernelStore(home.kernels)
         self._host = Host(home, work)
         self._choices: dict[str, Choice] = {}
         self._shells: dict[str, Shell] = {}
         self._lock = threading.Lock()
+
+    def find(self, names: Sequence[str], *, all_kernels: bool = False) -> list[Definition]:
+        """Give the machines of these names, kernels that were added among them; for none, all of the catalogue.
+
+        Args:
+            names: What was typed.
+            all_kernels: Whether no name stands for all kernels as well.
+
+        Raises:
+            BadInput: there is no machine of a name.
+        """
+        return find_machines(MACHINES, self.kernels, names, all_kernels=all_kernels)
 
     def as_they_are(self, definitions: Sequence[Definition]) -> list[Machine]:
         """Give machines on the systems they have; those that are not there, as nobody chose anything.
@@ -197,10 +214,28 @@ class Session:
             self._provider(choice).prepare(theirs)
         return for_each(machines, bring_up, self.work)
 
+    @contextmanager
+    def up_meanwhile(self, machines: Sequence[Machine]) -> Iterator[None]:
+        """Bring up those of these machines that do not run, and switch them off again, whatever happens.
+
+        What they saved stays: the next time they are up in seconds.
+
+        Raises:
+            BrokenEnvironment: one could not be brought up.
+        """
+        off = [machine for machine in machines if self.provider(machine).state(machine) is not State.RUNNING]
+        try:
+            self.bring_up(machines)
+            yield
+        finally:
+            for machine in off:
+                self.forget(machine)
+                self.provider(machine).switch_off(machine)
+
     def _resumed(self, machine: Machine) -> Facts | None:
         """Let a machine go on from its saved state; None when it has none, or none that can be used."""
         embedded = self._embedded(machine)
-        if embedded is None or not embedded.can_resume(machine, _provisioning_of(machine)):
+        if embedded is None or not embedded.can_resume(machine, self._provisioning_of(machine)):
             return None
         try:
             with self.work.step("resuming from its saved state", machine.name):
@@ -224,7 +259,7 @@ class Session:
             return
         try:
             with self.work.step("saving its state", machine.name):
-                embedded.save(machine, _provisioning_of(machine), self.shell(machine))
+                embedded.save(machine, self._provisioning_of(machine), self.shell(machine))
         except StandsStill as error:
             self.forget(machine)
             raise BrokenEnvironment(
@@ -255,11 +290,17 @@ class Session:
             self.shell(machine),
             machine,
             PROVISION,
-            lanes=lanes.default(machine.cpus),
+            lanes=self._lanes(machine),
             stap=stap,
             reboot=lambda: self._boot_anew(machine),
             work=self.work,
         )
+
+    def _provisioning_of(self, machine: Machine) -> str:
+        return named(PROVISION, lanes=self._lanes(machine))
+
+    def _lanes(self, machine: Machine) -> int:
+        return min(self._most_lanes, lanes.default(machine.cpus))
 
     def _boot_anew(self, machine: Machine) -> None:
         provider = self.provider(machine)
@@ -290,7 +331,3 @@ class Session:
     ) -> None:
         for shell in self._shells.values():
             shell.close()
-
-
-def _provisioning_of(machine: Machine) -> str:
-    return named(PROVISION, lanes=lanes.default(machine.cpus))

@@ -17,12 +17,15 @@ from pydantic import ValidationError
 
 from lab.catalogue.document import Model
 from lab.catalogue.era import Era
-from lab.catalogue.scenario import Scenario
+from lab.catalogue.scenario import QueuedBy, Scenario
 from lab.errors import BadInput, BrokenEnvironment
 from lab.files import write_whole
 
 SCHEMA: Literal[1] = 1
 """Goes up when a stored run changes in a way that an older lab would misread."""
+
+RUN = "run.json"
+"""What was run on what, in a run's directory."""
 
 LEFT_OUT = "left-out"
 """In place of trials: why a machine cannot do a scenario."""
@@ -33,10 +36,12 @@ class RanOn(Model):
 
     Attributes:
         kernel: Its kernel release, as `uname -r` said it.
-        era: How it behaves at a clash; None when nobody knew that before the run.
+        era: How it behaves at a clash; None where that was not known.
         replica: Whether ctrewind made it so.
         title: One line about it.
         system: Its distribution, as it names itself; empty in runs older than this field.
+        added: Whether its kernel is one that somebody gave the lab.
+        queued_by: Who queued the packets of scenarios that leave that open: the hook module, or a rule.
     """
 
     kernel: str
@@ -44,6 +49,8 @@ class RanOn(Model):
     replica: bool
     title: str
     system: str = ""
+    added: bool = False
+    queued_by: QueuedBy = "nfqdns"
 
 
 class Run(Model):
@@ -101,6 +108,29 @@ class RunStore:
         self._write(run)
         return run
 
+    def put_together(self, parts: Sequence[Path]) -> Run:
+        """Make one run of several that lie elsewhere, each with its own cells.
+
+        Args:
+            parts: The directories of those runs; their trials are linked, not copied.
+
+        Raises:
+            BadInput: one of them cannot be read.
+            BrokenEnvironment: nothing can be written.
+        """
+        runs = [self._read(part / RUN) for part in parts]
+        machines = {name: ran_on for run in runs for name, ran_on in run.machines.items()}
+        scenarios = {name: scenario for run in runs for name, scenario in run.scenarios.items()}
+        whole = self.begin(machines, list(scenarios.values()), max((run.trials for run in runs), default=0))
+        try:
+            for part in parts:
+                for cell in part.glob("*/*/"):
+                    target = self.path(whole) / cell.relative_to(part)
+                    shutil.copytree(cell, target, copy_function=_linked)
+        except (OSError, shutil.Error) as error:
+            raise BrokenEnvironment(f"run {whole.id} was not stored: {error}") from error
+        return self.finish(whole)
+
     def finish(self, run: Run) -> Run:
         """Note that a run came to its end."""
         finished = run.model_copy(update={"finished": _now()})
@@ -157,7 +187,7 @@ class RunStore:
 
     def newest_first(self) -> Iterator[Run]:
         """Give every stored run that can be read, the newest first."""
-        for path in sorted(self._directory.glob("*/run.json"), reverse=True):
+        for path in sorted(self._directory.glob(f"*/{RUN}"), reverse=True):
             try:
                 yield self._read(path)
             except BadInput:
@@ -169,7 +199,7 @@ class RunStore:
         Raises:
             BadInput: there is no such run, or another version of the lab wrote it.
         """
-        path = self._directory / run_id / "run.json"
+        path = self._directory / run_id / RUN
         if not path.exists() or Path(run_id).name != run_id:
             known = [run.id for run in self.newest_first()]
             there_are = f"there are: {', '.join(known[:10])}" if known else "none is stored yet"
@@ -186,7 +216,7 @@ class RunStore:
             ) from error
 
     def _write(self, run: Run) -> None:
-        write_whole(self._directory / run.id / "run.json", run.model_dump_json(indent=1))
+        write_whole(self._directory / run.id / RUN, run.model_dump_json(indent=1))
 
     def _new_directory(self) -> Path:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -199,6 +229,14 @@ class RunStore:
                 continue
             return path
         raise BrokenEnvironment(f"no free name for a run in {self._directory}")
+
+
+def _linked(source: str, target: str) -> None:
+    """Link a file; copy it where the two are on different disks."""
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _now() -> str:

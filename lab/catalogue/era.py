@@ -15,4 +15,7 @@ class Era(StrEnum):
     RESOLVE = "resolve"
     """4.7 to 4.18, again from 6.12 on, and RHEL 7.7 to 7.9: the packet gets the winner's conntrack and goes on."""
     RELOOKUP = "relookup"
-    """4.19 to 6.11: the tuple is looked up again at reinjection, so that nothing clashes."""
+    """4.19 to 6.11: the tuple is looked up again at reinjection, so that nothing clashes.
+
+    Not for ever: Debian's 6.12.117 has a `nf_conntrack_update` that looks nothing up, and resolves, as was seen on it.
+    """

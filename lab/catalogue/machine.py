@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,26 @@ class Debian(Model):
     title: Annotated[str, Field(min_length=1)]
     kernel: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
     rewound: bool
+
+
+class Added(Model):
+    """A kernel that somebody gave the lab, on the lab's own guest image.
+
+    Attributes:
+        title: One line about it.
+        release: As `uname -r` says it.
+        headers: Whether its headers were given with it.
+        disk: What its disk is attached by.
+        network: Its network card.
+        made_of: Tells it from one that was added under the same name at another time.
+    """
+
+    title: Annotated[str, Field(min_length=1)]
+    release: Annotated[str, Field(pattern=r"^[^\s/]+$")]
+    headers: bool
+    disk: Literal["virtio", "ahci"]
+    network: Literal["virtio", "e1000"]
+    made_of: str
 
 
 class Box(Model):
@@ -79,7 +99,7 @@ class _Common(Model):
 
     Attributes:
         name: What people type.
-        era: How its kernel behaves at a clash, by itself or rewound.
+        era: How its kernel behaves at a clash, by itself or rewound; None where that is not known.
         cpus: Virtual processors. A replica boots with one of them: booting is no quicker with more, and two machines
             at once are slower.
         memory_mb: Memory.
@@ -88,7 +108,7 @@ class _Common(Model):
     """
 
     name: Name
-    era: Era
+    era: Era | None
     cpus: Annotated[int, Field(ge=1, le=64)] = 2
     memory_mb: Annotated[int, Field(ge=256)] = 768
     ssh_port: Annotated[int, Field(ge=1, le=65535)] | None = None
@@ -102,7 +122,7 @@ class Machine(_Common):
         system: What it runs.
     """
 
-    system: Debian | CentOS
+    system: Debian | CentOS | Added
 
     @property
     def title(self) -> str:
@@ -113,6 +133,11 @@ class Machine(_Common):
     def in_words(self) -> str:
         """One line about it, in which a replica is called one."""
         return f"{self.title}, a replica" if self.replica else self.title
+
+    @property
+    def added(self) -> bool:
+        """Whether its kernel is one that somebody gave the lab."""
+        return isinstance(self.system, Added)
 
     @property
     def replica(self) -> bool:
@@ -126,18 +151,25 @@ class Definition(_Common):
     Attributes:
         debian: What it is on the lab's own image; None when it cannot be there.
         centos: What it is on CentOS; likewise.
+        added: The kernel that somebody gave the lab and that the machine is made of; None for any other machine.
     """
 
     debian: Debian | None = None
     centos: CentOS | None = None
+    added: Added | None = None
+
+    @property
+    def on_image(self) -> Debian | Added | None:
+        """What it is on the lab's own image; None when it cannot be there."""
+        return self.debian or self.added
 
     @model_validator(mode="after")
     def _has_a_system(self) -> Self:
-        if self.debian is None and self.centos is None:
+        if self.on_image is None and self.centos is None:
             raise ValueError("there must be a table [debian] or [centos]")
         return self
 
-    def on(self, system: Debian | CentOS) -> Machine:
+    def on(self, system: Debian | CentOS | Added) -> Machine:
         """Give the machine on one of its systems."""
         common = {field: getattr(self, field) for field in _Common.model_fields}
         return Machine(system=system, **common)

@@ -14,6 +14,10 @@ from lab.catalogue.era import Era
 ADDRESS = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
 
 
+QueuedBy = Literal["nfqdns", "iptables", "nftables"]
+"""Who sends packets to NFQUEUE: the lab's hook module, or a rule."""
+
+
 class Expected(StrEnum):
     """How every trial that counts is expected to go."""
 
@@ -56,7 +60,7 @@ class Queue(Model):
     """
 
     do: Literal["queue"]
-    by: Literal["nfqdns", "iptables", "nftables"]
+    by: QueuedBy
     table: Literal["mangle", "raw"] = "mangle"
     bypass: bool = False
     listener: bool = True

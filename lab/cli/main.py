@@ -7,7 +7,7 @@ import sys
 import click
 
 from lab import __version__
-from lab.cli import check, machines, stored, trials
+from lab.cli import check, kernels, machines, matrix, stored, trials
 from lab.cli.diagnose import diagnose
 from lab.cli.verb import fail, usage_error
 
@@ -41,6 +41,9 @@ VERBS = (
     machines.ssh,
     trials.run,
     trials.sweep,
+    kernels.kernel,
+    kernels.classify,
+    matrix.matrix,
     stored.compare,
     stored.show,
     check.check,

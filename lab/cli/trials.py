@@ -30,6 +30,13 @@ LANES = click.IntRange(1, most_lanes.MOST)
 @click.command()
 @machines_argument
 @click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario, or its TOML file; repeatable.")
+@click.option(
+    "--kernel",
+    "-k",
+    "kernels",
+    multiple=True,
+    help="A kernel that was added (lab kernel add), up meanwhile; repeatable.",
+)
 @click.option("--trials", "-n", type=TRIALS, default=5, show_default=True, help="Trials of each, on each machine.")
 @click.option("--lanes", type=LANES, help="Trials side by side; by default 48 for each processor of the machine.")
 @click.option("--evidence", is_flag=True, help="Make as many trials again and follow every packet in them.")
@@ -40,6 +47,7 @@ LANES = click.IntRange(1, most_lanes.MOST)
 def run(  # noqa: PLR0913  its options
     machines: Sequence[str],
     scenarios: Sequence[str],
+    kernels: Sequence[str],
     trials: int,
     *,
     lanes: int | None,
@@ -57,13 +65,14 @@ def run(  # noqa: PLR0913  its options
       lab run old new -s baseline -s nfqueue -n 5
       lab run old -s nfqueue -n 100                a hundred stalls, side by side
       lab run old -s nfqueue --lanes 1             one after another
+      lab run --kernel mine -s nfqueue             on a kernel of your own, which need not be up
       lab run old new today --evidence             every scenario, and where each packet went
       lab run old -s ./my-scenario.toml --json
       lab run old -s nfqueue --target www.example.com --nameserver 192.0.2.53
       lab run old -s nfqueue --trace stap          on CentOS, with systemtap
     """
     how = How(trials, lanes=lanes, evidence=evidence, stap=trace is not None, outside=_outside(target, nameserver))
-    carry_out(lambda session: run_command.run(session, machines, scenarios, how), as_json=as_json, quiet=quiet)
+    carry_out(lambda session: run_command.run(session, machines, scenarios, how, kernels), as_json=as_json, quiet=quiet)
 
 
 @click.command()

@@ -28,6 +28,7 @@ PROGRAMS = {
     "fakeroot": "fakeroot",
     "cpio": "cpio",
     "mke2fs": "e2fsprogs",
+    "depmod": "kmod",
     "ssh": "openssh-client",
 }
 """The programs the lab runs on the host, each with its Debian package."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lab.catalogue import find
 from lab.catalogue.era import Era
 from lab.catalogue.machine import Machine
 from lab.errors import BrokenEnvironment
-from lab.home import MACHINES
 from lab.parallel import for_each
 from lab.preference import Preference
 from lab.provider.base import State
@@ -28,8 +26,9 @@ class MachineStatus:
         title: One line about it.
         state: How far its life has come.
         provider: Who brings it up, and with which hypervisor; None while it is absent.
-        era: Which era it shows.
+        era: Which era it shows; None where that is not known.
         replica: Whether ctrewind makes it so.
+        added: Whether its kernel is one that somebody gave the lab.
         kernel: Its kernel release; None unless it runs and answers.
         provisioned: Whether trials can run on it.
         address: Where its sshd listens; None unless it runs.
@@ -41,8 +40,9 @@ class MachineStatus:
     title: str
     state: State
     provider: str | None
-    era: Era
+    era: Era | None
     replica: bool
+    added: bool
     kernel: str | None = None
     provisioned: bool = False
     address: str | None = None
@@ -73,7 +73,7 @@ def up(
         BadInput: there is no such machine, or what is preferred does not go with it.
         BrokenEnvironment: one could not be brought up; the others are.
     """
-    definitions = find.machines(MACHINES, names)
+    definitions = session.find(names)
     with session.using(*definitions):
         machines = session.chosen(definitions, preference)
         session.bring_up(machines, stap=stap, cold=cold)
@@ -86,7 +86,7 @@ def status(session: Session, names: Sequence[str]) -> Result[Statuses]:
     Raises:
         BadInput: there is no such machine.
     """
-    return Result(_statuses(session, session.as_they_are(find.machines(MACHINES, names))))
+    return Result(_statuses(session, session.as_they_are(session.find(names, all_kernels=True))))
 
 
 def halt(session: Session, names: Sequence[str]) -> Result[Statuses]:
@@ -95,7 +95,7 @@ def halt(session: Session, names: Sequence[str]) -> Result[Statuses]:
     Raises:
         BadInput: there is no such machine.
     """
-    definitions = find.machines(MACHINES, names)
+    definitions = session.find(names, all_kernels=True)
     with session.using(*definitions):
         machines = session.as_they_are(definitions)
         for_each(machines, lambda machine: session.provider(machine).halt(machine), session.work)
@@ -108,7 +108,7 @@ def destroy(session: Session, names: Sequence[str]) -> Result[Statuses]:
     Raises:
         BadInput: there is no such machine.
     """
-    definitions = find.machines(MACHINES, names)
+    definitions = session.find(names, all_kernels=True)
     with session.using(*definitions):
         machines = session.as_they_are(definitions)
         for_each(machines, lambda machine: session.provider(machine).destroy(machine), session.work)
@@ -125,7 +125,9 @@ def _status(session: Session, machine: Machine) -> MachineStatus:
     state = provider.state(machine)
     by = None if state is State.ABSENT else session.choice(machine).in_words
     saved = session.has_saved(machine)
-    known = MachineStatus(machine.name, machine.title, state, by, machine.era, machine.replica, saved=saved)
+    known = MachineStatus(
+        machine.name, machine.title, state, by, machine.era, machine.replica, machine.added, saved=saved
+    )
     if state is not State.RUNNING:
         return known
     try:

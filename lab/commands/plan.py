@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.catalogue import find, sources
+from lab.catalogue import sources
 from lab.catalogue.machine import CentOS, Machine
-from lab.home import MACHINES, PROVISION
+from lab.home import PROVISION
 from lab.preference import Preference
 from lab.provision import centos
 from lab.provision.centos import Step
@@ -50,7 +50,7 @@ def plan(session: Session, names: Sequence[str], preference: Preference, *, stap
     Raises:
         BadInput: there is no such machine, or what is preferred does not go with it.
     """
-    machines = session.planned(find.machines(MACHINES, names), preference)
+    machines = session.planned(session.find(names), preference)
     return Result(Plan(tuple(_plan(session, machine, stap=stap) for machine in machines)))
 
 

@@ -13,7 +13,7 @@ from lab.catalogue.scenario import Outside, Scenario
 from lab.comparison import Comparison
 from lab.errors import BadInput, BrokenEnvironment, LabError
 from lab.evidence import trial as evidence_of
-from lab.home import MACHINES, SCENARIOS
+from lab.home import SCENARIOS
 from lab.parallel import for_each
 from lab.provider.base import State
 from lab.raw_files import Begun, Ended
@@ -31,7 +31,8 @@ class How:
     Attributes:
         trials: How many of each scenario on each machine.
         lanes: How many are made side by side at most; as many as the machine has processors for when None.
-        evidence: Make as many again with everything traced; both are reported, since tracing changes timing.
+        evidence: Make some again with everything traced; both are reported, since tracing changes timing.
+        traced: How many; as many as without when None.
         stap: Trace each trial with systemtap.
         outside: A real name and resolver instead of the test network's.
     """
@@ -39,8 +40,15 @@ class How:
     trials: int
     lanes: int | None = None
     evidence: bool = False
+    traced: int | None = None
     stap: bool = False
     outside: Outside | None = None
+
+    @property
+    def with_evidence(self) -> int:
+        """How many trials are made with everything traced."""
+        wanted = self.trials if self.traced is None else self.traced
+        return wanted if self.evidence else 0
 
 
 @dataclass(frozen=True)
@@ -58,14 +66,21 @@ class RunDone:
     comparison: Comparison
 
 
-def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence[str], how: How) -> Result[RunDone]:
+def run(
+    session: Session,
+    machine_names: Sequence[str],
+    scenario_names: Sequence[str],
+    how: How,
+    kernel_names: Sequence[str] = (),
+) -> Result[RunDone]:
     """Make trials of each scenario on each machine, the machines side by side.
 
     Args:
         session: The lab in use.
-        machine_names: Running machines; all that run for none.
+        machine_names: Running machines; all that run for none, unless kernels are named.
         scenario_names: All scenarios for none.
         how: How trials are made.
+        kernel_names: Kernels that were added; those that do not run are brought up, and halted at the end.
 
     Raises:
         BadInput: there is no such machine or scenario.
@@ -73,14 +88,36 @@ def run(session: Session, machine_names: Sequence[str], scenario_names: Sequence
         Cancelled: likewise.
     """
     scenarios = [_aimed(scenario, how) for scenario in find.scenarios(SCENARIOS, scenario_names)]
-    return run_scenarios(session, machine_names, scenarios, how)
+    if not kernel_names:
+        return run_scenarios(session, machine_names, scenarios, how)
+    kernels = kernels_to_run(session, kernel_names)
+    running = session.as_they_are(session.find(machine_names)) if machine_names else []
+    machines = [*{machine.name: machine for machine in (*running, *kernels)}.values()]
+    with session.using(*machines), session.up_meanwhile(kernels):
+        return run_on(session, machines, scenarios, how)
+
+
+def kernels_to_run(session: Session, names: Sequence[str]) -> list[Machine]:
+    """Give kernels as machines on which trials can be made.
+
+    Raises:
+        BadInput: there is no such kernel, or one lacks what every trial needs.
+    """
+    for name in names:
+        kernel = session.kernels.get(name)
+        if kernel.lacks:
+            raise BadInput(
+                f"no trial can be made on kernel {name}: it has no {', '.join(kernel.lacks)}",
+                hint="if a package of its modules was forgotten, add it again with all of them",
+            )
+    return session.as_they_are(session.find(names))
 
 
 def run_scenarios(
     session: Session, machine_names: Sequence[str], scenarios: Sequence[Scenario], how: How
 ) -> Result[RunDone]:
     """Do as `run`, with scenarios that need not be in any file."""
-    definitions = find.machines(MACHINES, machine_names)
+    definitions = session.find(machine_names)
     machines = session.as_they_are(definitions)
     if not machine_names:
         machines = [machine for machine in machines if session.provider(machine).state(machine) is State.RUNNING]
@@ -93,9 +130,19 @@ def run_scenarios(
 def run_on(session: Session, machines: Sequence[Machine], scenarios: Sequence[Scenario], how: How) -> Result[RunDone]:
     """Do as `run`, on machines that the caller keeps from other commands."""
     facts = for_each(machines, lambda machine: session.provisioned(machine, stap=how.stap), session.work)
+    for machine, found in zip(machines, facts, strict=True):
+        if found.why_not_hook:
+            rule = f"its packets are queued by a rule of {found.queued_by}"
+            session.work.note(f"{rule}: {found.why_not_hook}", machine.name)
     ran_on = {
         machine.name: RanOn(
-            kernel=found.kernel, era=machine.era, replica=machine.replica, title=machine.title, system=found.system
+            kernel=found.kernel,
+            era=machine.era,
+            replica=machine.replica,
+            title=machine.title,
+            system=found.system,
+            added=machine.added,
+            queued_by=found.queued_by,
         )
         for machine, found in zip(machines, facts, strict=True)
     }
@@ -128,9 +175,10 @@ def _aimed(scenario: Scenario, how: How) -> Scenario:
 
 
 def _on(session: Session, stored: Run, machine: Machine, scenarios: Sequence[Scenario], how: How) -> None:
+    queued_by = stored.machines[machine.name].queued_by
     for scenario in scenarios:
         try:
-            _cell(session, stored, machine, scenario, how)
+            _cell(session, stored, machine, experiment.on(scenario, queued_by), how)
         except experiment.LeftOut as lacks:
             session.store.leave_out(stored, machine.name, scenario.name, str(lacks))
             session.work.note(f"{scenario.name} is left out: {lacks}", machine.name)
@@ -139,9 +187,9 @@ def _on(session: Session, stored: Run, machine: Machine, scenarios: Sequence[Sce
 def _cell(session: Session, stored: Run, machine: Machine, scenario: Scenario, how: How) -> None:
     """Make a cell's trials: first those without evidence, whose timing nothing disturbs."""
     cell = _Cell(session, stored, machine, scenario, how)
-    cell.make(first=1, evidence=False)
-    if how.evidence:
-        cell.make(first=how.trials + 1, evidence=True)
+    cell.make(1, how.trials, evidence=False)
+    if how.with_evidence:
+        cell.make(how.trials + 1, how.with_evidence, evidence=True)
 
 
 @dataclass(frozen=True)
@@ -154,15 +202,16 @@ class _Cell:
     scenario: Scenario
     how: How
 
-    def make(self, *, first: int, evidence: bool) -> None:
-        """Make as many trials as are wanted, store and judge each."""
+    def make(self, first: int, wanted: int, *, evidence: bool) -> None:
+        """Make trials, store and judge each."""
         how, scenario, shell = self.how, self.scenario, self.session.shell(self.machine)
-        wanted = how.lanes or lanes.default(self.machine.cpus)
-        # Trials without evidence beside some with it are made as those are, so that tracing is all the difference.
-        count = min(wanted, how.trials, lanes.most(scenario, traced=how.evidence or how.stap))
+        possible = how.lanes or lanes.default(self.machine.cpus)
+        # As many trials without evidence as with it are made as those are, so that tracing is all the difference.
+        alike = how.evidence and how.traced is None
+        count = min(possible, wanted, lanes.most(scenario, traced=evidence or alike or how.stap))
         lowering = lanes.Lowering(count)
         with experiment.prepared(shell, scenario, count, evidence=evidence, stap=how.stap):
-            for trial in experiment.trials(shell, scenario, count, first, how.trials):
+            for trial in experiment.trials(shell, scenario, count, first, wanted):
                 if isinstance(trial, Begun):
                     self._say_begun(trial)
                     lowering.began(trial.number)
@@ -178,7 +227,7 @@ class _Cell:
 
     @property
     def _total(self) -> int:
-        return self.how.trials * (2 if self.how.evidence else 1)
+        return self.how.trials + self.how.with_evidence
 
     def _take(self, trial: Ended) -> bool | None:
         """Store and judge a trial, and say whether it was armed."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab import process
-from lab.catalogue import find
 from lab.errors import BadInput
 from lab.files import write_whole
-from lab.home import MACHINES
 from lab.session import Session
 from lab.ssh import command_line
 
@@ -30,7 +28,7 @@ def ssh(session: Session, name: str, command: Sequence[str]) -> int:
     """
     if not name:
         raise BadInput("which machine? lab ssh MACHINE [-- COMMAND...]")
-    (machine,) = session.as_they_are(find.machines(MACHINES, [name]))
+    (machine,) = session.as_they_are(session.find([name]))
     endpoint = session.provider(machine).endpoint(machine)
     process.require("ssh", "openssh-client")
     known_hosts = session.home.machine(machine.name) / "known_hosts"

@@ -64,6 +64,11 @@ class Image:
         return self.path / f"initramfs-{series}"
 
     @property
+    def initramfs_base(self) -> Path:
+        """What every initramfs has, without any kernel's modules."""
+        return self.path / "initramfs"
+
+    @property
     def releases(self) -> dict[str, str]:
         """The kernel release, as `uname -r` says it, of each series."""
         manifest = json.loads((self.path / "manifest.json").read_text())
@@ -126,12 +131,15 @@ def _build(recipe: Recipe, cache: Path, scratch: Path, work: Work) -> None:
             env={"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"},
         )
         kernels = {_series(release): release for release in _releases(tree)}
+        built = Image(scratch)
+        modules_of: dict[Path, Path | None] = {built.initramfs_base: None}
         for series, release in kernels.items():
-            shutil.copy(tree / "boot" / f"vmlinuz-{release}", scratch / f"vmlinuz-{series}")
+            shutil.copy(tree / "boot" / f"vmlinuz-{release}", built.kernel(series))
+            modules_of[built.initramfs(series)] = tree / "usr/lib/modules" / release
+        for target, modules in modules_of.items():
             initramfs.build(
-                scratch / f"initramfs-{series}",
-                modules=tree / "usr/lib/modules" / release,
-                wanted=BOOT_MODULES,
+                target,
+                modules=initramfs.load_order(modules, BOOT_MODULES) if modules else (),
                 busybox=tree / "bin" / "busybox",
                 init=recipe.provision / "image" / "initramfs-init",
                 work=work,

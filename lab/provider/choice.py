@@ -65,8 +65,8 @@ class Choice(Model):
 
 def unchosen(definition: Definition) -> Choice:
     """Give what stands for a choice for a machine that is not there: nothing was asked, nothing was looked at."""
-    provider = ProviderName.QEMU if definition.debian else ProviderName.VAGRANT
-    return Choice(provider=provider, centos=definition.debian is None, reason="nothing was chosen yet")
+    provider = ProviderName.QEMU if definition.on_image else ProviderName.VAGRANT
+    return Choice(provider=provider, centos=definition.on_image is None, reason="nothing was chosen yet")
 
 
 def satisfies(definition: Definition, choice: Choice, preference: Preference) -> bool:
@@ -88,12 +88,13 @@ def decide(definition: Definition, preference: Preference, host: HostAbilities) 
         BadInput: what was asked for does not fit the machine.
         BrokenEnvironment: what was asked for cannot be had here.
     """
-    if preference.provider is ProviderName.VAGRANT:
+    if preference.provider is ProviderName.VAGRANT and not definition.added:
         return _by_vagrant(definition, preference, host)
     if preference.provider is ProviderName.QEMU:
         return _embedded(definition, f"{preference.asked_by} asks for it")
     if definition.centos is None:
-        return _embedded(definition, "it is not a CentOS machine")
+        added = "only the embedded provider boots a kernel that was added"
+        return _embedded(definition, added if definition.added else "it is not a CentOS machine")
     if preference.replica:
         return _embedded(definition, "a replica was asked for")
     why_not = []
@@ -120,7 +121,7 @@ def foresee(definition: Definition, preference: Preference, host: HostAbilities)
 
 
 def _embedded(definition: Definition, reason: str) -> Choice:
-    if definition.debian is None:
+    if definition.on_image is None:
         raise BadInput(
             f"{definition.name} has no table [debian], so the embedded provider cannot bring it up ({reason})",
             hint="ask for Vagrant: --provider vagrant",
@@ -169,7 +170,7 @@ def applied(definition: Definition, choice: Choice) -> Machine:
     Raises:
         BadInput: its file does not have that system any more.
     """
-    system = definition.centos if choice.centos else definition.debian
+    system = definition.centos if choice.centos else definition.on_image
     if system is None:
         table = "centos" if choice.centos else "debian"
         raise BadInput(

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from lab import keys, process
-from lab.catalogue.machine import Debian, Machine
+from lab.catalogue.machine import Machine
 from lab.endpoint import Endpoint
-from lab.errors import BadInput, BrokenEnvironment
+from lab.errors import BrokenEnvironment
 from lab.files import require_space, write_whole
 from lab.home import PROVISION, Home
 from lab.image import build as image_build
 from lab.image import initramfs
 from lab.image.recipe import Recipe
-from lab.provider import accelerator, clock, ingredients, qemu_process, snapshot
+from lab.provider import accelerator, boot, clock, console, ingredients, qemu_process, snapshot
 from lab.provider.base import HOST, State
+from lab.provider.boot import Boot
 from lab.provider.qemu_process import CONSOLE, DISK, INITRAMFS, LOG, Started, text_of
 from lab.provider.saved import Ingredients, SavedState
 from lab.ssh import Shell
@@ -29,6 +31,9 @@ HALT_BOUND_S = 15.0
 
 LISTENING = "Server listening on"
 """sshd's own words on the console: see provision/image/rootfs/etc/inittab."""
+
+SEED_BYTES = 512
+"""All that the pool of an old kernel takes: 4096 bits (drivers/char/random.c, INPUT_POOL_SHIFT)."""
 
 DISK_GROWTH_MB = 200
 """What a machine's own disk may come to hold."""
@@ -85,8 +90,10 @@ class Qemu:
         image, argv = self._start_of(machine)
         directory = self._home.machine(machine.name)
         self._make_disk(machine, image, directory)
-        with self._work.step(f"booting kernel {image.releases[_series(machine)]}", machine.name):
-            started = self._boot(machine, image, argv, directory)
+        boot_from = boot.of(machine, image, self._home)
+        with self._work.step(f"booting kernel {boot_from.release}", machine.name):
+            self._seed(machine, boot_from, directory)
+            started = self._boot(machine, argv, directory)
         return self._endpoint(machine, started.port)
 
     def has_saved(self, machine: Machine) -> bool:
@@ -200,14 +207,10 @@ class Qemu:
         """Give the image a machine runs on, and what its QEMU is started with."""
         self.prepare([machine])
         image = self._image()
-        series = _series(machine)
-        if series not in image.releases:
-            raise BrokenEnvironment(
-                f"{machine.name}: the guest image has no kernel {series}; it has: {', '.join(image.releases)}"
-            )
-        kernel = image.kernel(series)
-        accel = accelerator.choose(kernel, self._home.cache, self._work)
-        return image, qemu_process.arguments(machine, kernel, accel, self._home.machine(machine.name))
+        boot_from = boot.of(machine, image, self._home)
+        # With a kernel that is known to boot.
+        accel = accelerator.choose(next(map(image.kernel, image.releases)), self._home.cache, self._work)
+        return image, qemu_process.arguments(machine, boot_from, accel, self._home.machine(machine.name))
 
     def _ingredients(
         self, machine: Machine, image: image_build.Image, argv: Sequence[str], provisioning: str
@@ -250,8 +253,8 @@ class Qemu:
             unfinished.replace(disk)
             write_whole(made_of, image.path.name)
 
-    def _seed(self, machine: Machine, image: image_build.Image, directory: Path) -> None:
-        """Append what makes the guest this machine to its initramfs: name and keys."""
+    def _seed(self, machine: Machine, boot_from: Boot, directory: Path) -> None:
+        """Append what makes the guest this machine to its initramfs: name, keys and randomness."""
         with tempfile.TemporaryDirectory(dir=directory, prefix="seed-") as name:
             seed = Path(name) / "tree" / "seed"
             seed.mkdir(parents=True)
@@ -260,33 +263,33 @@ class Qemu:
             (seed / "hostname").write_text(machine.name + "\n")
             (seed / "host_key").write_bytes(host_key.private.read_bytes())
             (seed / "authorized_keys").write_text(login.public + "\n")
+            (seed / "random").write_bytes(secrets.token_bytes(SEED_BYTES))
             archive = Path(name) / "seed.cpio"
             initramfs.pack(seed.parent, archive, work=self._work, log=directory / "cpio.log")
-            base = image.initramfs(_series(machine)).read_bytes()
             # Archives may follow one another, aligned to four bytes (Documentation/driver-api/early-userspace).
-            padding = b"\0" * (-len(base) % 4)
-            write_whole(directory / INITRAMFS, base + padding + archive.read_bytes(), mode=0o600)
+            parts = [part.read_bytes() for part in (*boot_from.initramfs, archive)]
+            aligned = b"".join(part + b"\0" * (-len(part) % 4) for part in parts)
+            write_whole(directory / INITRAMFS, aligned, mode=0o600)
 
-    def _boot(self, machine: Machine, image: image_build.Image, argv: Sequence[str], directory: Path) -> Started:
+    def _boot(self, machine: Machine, argv: Sequence[str], directory: Path) -> Started:
         def listens(started: Started) -> bool:
-            self._work.wait_until(lambda: has_said_so() or not started.is_alive, machine.boot_bound_s)
+            self._work.wait_until(lambda: has_said_so() or has_given_up(started), machine.boot_bound_s)
             return has_said_so()
 
         def has_said_so() -> bool:
             return LISTENING in text_of(directory / CONSOLE)
 
-        self._seed(machine, image, directory)
+        def has_given_up(started: Started) -> bool:
+            return not started.is_alive or console.has_halted(text_of(directory / CONSOLE))
+
         started = qemu_process.start(machine, argv, directory, listens)
         if started is None:
+            why = console.last_words(text_of(directory / CONSOLE))
             raise BrokenEnvironment(
-                f"{machine.name} did not boot within {machine.boot_bound_s:.0f} s or ended by itself",
+                f"{machine.name} did not boot: {why}"
+                if why
+                else f"{machine.name} did not boot within {machine.boot_bound_s:.0f} s or ended by itself",
                 hint=process.last_lines(directory / LOG) or process.last_lines(directory / CONSOLE),
                 evidence=directory / CONSOLE,
             )
         return started
-
-
-def _series(machine: Machine) -> str:
-    if not isinstance(machine.system, Debian):
-        raise BadInput(f"{machine.name}: {machine.title} cannot be brought up by the embedded provider")
-    return machine.system.kernel

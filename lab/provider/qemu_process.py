@@ -14,6 +14,7 @@ from lab.files import write_whole
 from lab.image.recipe import KERNEL_ARGUMENTS
 from lab.provider import accelerator, qmp, tsc
 from lab.provider.base import HOST, free_port
+from lab.provider.boot import Boot
 
 PROGRAM = "qemu-system-x86_64"
 
@@ -63,15 +64,14 @@ def running(directory: Path) -> Started | None:
     return started if started.is_alive else None
 
 
-def arguments(machine: Machine, kernel: Path, accel: str, directory: Path) -> list[str]:
+def arguments(machine: Machine, boot: Boot, accel: str, directory: Path) -> list[str]:
     """Give what QEMU is started with for a machine, whether it boots or resumes, save for the network and its port."""
-    disk = f"file={directory / DISK},if=virtio,format=qcow2,cache=unsafe"
     argv = [PROGRAM, "-name", f"five-second-lab-{machine.name}"]
     argv += ["-accel", accel, "-cpu", "host" if accel == accelerator.KVM else "max"]
     argv += ["-smp", str(machine.cpus), "-m", str(machine.memory_mb)]
     argv += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", _marker(directory)]
-    argv += ["-kernel", str(kernel), "-initrd", str(directory / INITRAMFS), "-append", KERNEL_ARGUMENTS]
-    return [*argv, "-drive", disk, "-device", "virtio-net-pci,netdev=net,romfile=", *qmp.ARGUMENTS]
+    argv += ["-kernel", str(boot.kernel), "-initrd", str(directory / INITRAMFS), "-append", KERNEL_ARGUMENTS]
+    return [*argv, *boot.devices(directory / DISK), *qmp.ARGUMENTS]
 
 
 def start(machine: Machine, argv: Sequence[str], directory: Path, is_up: Callable[[Started], bool]) -> Started | None:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from lab.catalogue import sources
-from lab.catalogue.machine import CentOS, Machine
+from lab.catalogue.machine import Added, CentOS, Machine
+from lab.catalogue.scenario import QueuedBy
+from lab.errors import BrokenEnvironment
 from lab.image.recipe import built_files, digest_of, source_files
 from lab.provision import centos
 from lab.provision.facts import REMOTE, Facts, gather
 from lab.ssh import Shell
 from lab.work import Work
+
+HOOK = "nfqdns"
+"""The hook module, which queues packets where the kernel's headers are known."""
+
+_QUEUED_BY: tuple[QueuedBy, ...] = get_args(QueuedBy)
 
 UNTOUCHED = "untouched"
 """What guest/era.sh calls a kernel without ctrewind."""
@@ -62,8 +70,11 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
     if found.built_from != built_from or not _built_for(machine) <= found.built:
         with work.step("building the modules and the verdict program in the guest", name):
             _reset(shell)
-            _build(shell, machine, built_from)
+            _build(shell, _built_modules(machine), built_from)
         found = gather(shell)
+    if isinstance(machine.system, Added) and machine.system.headers and f"{HOOK}.ko" not in found.built:
+        with work.step("building the hook module for its kernel", name):
+            _try_to_build_hook(shell)
     if found.lanes < lanes:
         with work.step("setting up the test network", name):
             shell.ask([f"{REMOTE}/guest/network.sh", "up", str(lanes)])
@@ -71,7 +82,20 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
     if found.era != era:
         with work.step(f"making its conntrack behave as era {era}", name):
             shell.ask([f"{REMOTE}/guest/era.sh", era])
-    return replace(found, era=era, lanes=max(lanes, found.lanes))
+    found = replace(found, era=era, lanes=max(lanes, found.lanes))
+    return _with_queue(shell, found, name) if machine.added else found
+
+
+def _with_queue(shell: Shell, found: Facts, name: str) -> Facts:
+    """Find out who can queue packets on a kernel that nobody knows."""
+    done = shell.run([f"{REMOTE}/guest/queue.sh"])
+    if done.status != 0:
+        raise BrokenEnvironment(f"{name}: {done.stderr.strip() or 'queue.sh failed'}")
+    said, _, why_not = done.stdout.decode(errors="replace").strip().partition("\n")
+    by = next((by for by in _QUEUED_BY if by == said), None)
+    if by is None:
+        raise BrokenEnvironment(f"{name}: the answer of queue.sh is not understood: {said!r}")
+    return replace(found, queued_by=by, why_not_hook=why_not.strip().rstrip(";"))
 
 
 def named(provision: Path, *, lanes: int) -> str:
@@ -92,15 +116,18 @@ def is_done(found: Facts, machine: Machine) -> bool:
 
 
 def _era(machine: Machine) -> str:
-    return machine.era.value if machine.replica else UNTOUCHED
+    return machine.era.value if machine.replica and machine.era else UNTOUCHED
 
 
-def _modules(machine: Machine) -> list[str]:
-    return ["nfqdns"] if isinstance(machine.system, CentOS) else ["nfqdns", "ctrewind"]
+def _built_modules(machine: Machine) -> list[str]:
+    """Give the modules without which a machine is not ready; an added kernel may have no headers to build any with."""
+    if machine.added:
+        return []
+    return [HOOK] if isinstance(machine.system, CentOS) else [HOOK, "ctrewind"]
 
 
 def _built_for(machine: Machine) -> frozenset[str]:
-    return frozenset({"user.out", *(f"{module}.ko" for module in _modules(machine))})
+    return frozenset({"user.out", *(f"{module}.ko" for module in _built_modules(machine))})
 
 
 def _reset(shell: Shell) -> None:
@@ -123,10 +150,22 @@ def _upload(shell: Shell, provision: Path, digest: str) -> None:
     shell.ask(["sh", "-eu", "-c", script])
 
 
-def _build(shell: Shell, machine: Machine, digest: str) -> None:
+def _build(shell: Shell, modules: Sequence[str], digest: str) -> None:
     build = f"{REMOTE}/build"
-    modules = " ".join(_modules(machine))
     script = (
-        f"rm -f {build}/digest && MODULES='{modules}' {REMOTE}/guest/build.sh && sync && echo {digest} >{build}/digest"
+        f"rm -f {build}/digest && MODULES='{' '.join(modules)}' {REMOTE}/guest/build.sh && sync && "
+        f"echo {digest} >{build}/digest"
     )
     shell.ask(["sh", "-eu", "-c", script], bound_s=BUILD_BOUND_S)
+
+
+def _try_to_build_hook(shell: Shell) -> None:
+    """Build the hook module for a kernel whose headers this compiler may be too new for; once, as it would fail again.
+
+    What it said then is in the machine, beside where the module would be, and guest/queue.sh tells it.
+    """
+    script = (
+        f'failed={REMOTE}/build/$(uname -r)/{HOOK}.failed; [ ! -e "$failed" ] || exit 0; mkdir -p "${{failed%/*}}"; '
+        f'MODULES={HOOK} {REMOTE}/guest/build.sh >"$failed" 2>&1 && rm "$failed" || true'
+    )
+    shell.ask(["sh", "-c", script], bound_s=BUILD_BOUND_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lab.catalogue.scenario import QueuedBy
 from lab.errors import BrokenEnvironment
 from lab.ssh import Shell
 
@@ -36,6 +37,9 @@ class Facts:
         built: What there is for its kernel: the names of modules and programs.
         era: The era ctrewind gives it, or "untouched".
         lanes: How many lanes its test network has.
+        queued_by: Who can send packets to NFQUEUE: the hook module, or where it cannot be had a rule. Found out for
+            kernels that nobody knows; `gather` takes it for granted.
+        why_not_hook: Why it is a rule; empty where it is the hook module.
     """
 
     kernel: str
@@ -45,6 +49,8 @@ class Facts:
     built: frozenset[str]
     era: str
     lanes: int
+    queued_by: QueuedBy = "nfqdns"
+    why_not_hook: str = ""
 
 
 def gather(shell: Shell) -> Facts:

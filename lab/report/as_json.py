@@ -9,8 +9,11 @@ from functools import singledispatch
 from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
 from lab.commands.check import Checked, Planned
+from lab.commands.classify import KernelsClassified
 from lab.commands.doctor import Diagnosis
+from lab.commands.kernels import KernelAdded, Kernels, KernelsRemoved
 from lab.commands.machines import Statuses
+from lab.commands.matrix import MatrixMade
 from lab.commands.plan import Plan
 from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
@@ -20,7 +23,7 @@ from lab.diagnosis.conclusion import Conclusion
 from lab.errors import LabError
 from lab.evidence.trial import Source
 from lab.lifeline import Lifeline
-from lab.report import checking, diagnosis
+from lab.report import checking, diagnosis, kernels
 
 SCHEMA = 1
 """Goes up when a reader of an older version would misread it."""
@@ -109,6 +112,8 @@ def _(data: Comparison) -> dict[str, object]:
                 "system": machine.system,
                 "era": machine.era,
                 "replica": machine.replica,
+                "added": machine.added,
+                "queued_by": machine.queued_by,
             }
             for name, machine in data.machines.items()
         },
@@ -190,3 +195,30 @@ def _(data: Planned) -> dict[str, object]:
 @fields.register
 def _(data: Checked) -> dict[str, object]:
     return checking.checked_fields(data)
+
+
+@fields.register
+def _(data: MatrixMade) -> dict[str, object]:
+    judged = fields(data.comparison) if data.comparison else {}
+    path = str(data.path) if data.path else None
+    return {"run": data.run, "path": path, "made": [vars(one) for one in data.cells], **judged}
+
+
+@fields.register
+def _(data: Kernels) -> dict[str, object]:
+    return {"kernels": {shown.kernel.name: kernels.shown_fields(shown) for shown in data.kernels}}
+
+
+@fields.register
+def _(data: KernelAdded) -> dict[str, object]:
+    return {"kernel": kernels.shown_fields(data.shown), "new": data.new}
+
+
+@fields.register
+def _(data: KernelsRemoved) -> dict[str, object]:
+    return {"removed": data.names}
+
+
+@fields.register
+def _(data: KernelsClassified) -> dict[str, object]:
+    return {"machines": {one.name: kernels.classified_fields(one) for one in data.machines}}

@@ -12,15 +12,18 @@ from rich.text import Text
 from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
 from lab.commands.check import Checked, Planned
+from lab.commands.classify import KernelsClassified
 from lab.commands.doctor import Diagnosis
+from lab.commands.kernels import KernelAdded, Kernels, KernelsRemoved
 from lab.commands.machines import MachineStatus, Statuses
+from lab.commands.matrix import MatrixMade
 from lab.commands.plan import MachinePlan, Plan
 from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import Cell, Comparison, Difference, sentence
 from lab.diagnosis.conclusion import Conclusion
-from lab.report import checking, diagnosis
+from lab.report import checking, diagnosis, kernels, matrix
 from lab.report.figures import interval, peak, seconds
 from lab.report.timeline import timeline
 from lab.store import RanOn
@@ -47,7 +50,7 @@ def _(data: Comparison) -> RenderableType:
     for cell in data.cells:
         if cell.scenario != previous:
             table.add_row(Text(cell.scenario, style="bold"))
-        machine = _called(cell.machine, replica=data.machines[cell.machine].replica)
+        machine = _called(cell.machine, data.machines[cell.machine])
         table.add_row(f"  {machine}", *_figures(cell, traced=traced))
         previous = cell.scenario
     left_out = [Text(f"{left.scenario} on {left.machine} is left out: {left.reason}") for left in data.left_out]
@@ -58,13 +61,22 @@ def _(data: Comparison) -> RenderableType:
     return Group("", table, "", *left_out, *machines, *filter(None, tracing), "", *sentences, *differences)
 
 
+render.register(MatrixMade, matrix.matrix)
+render.register(Kernels, kernels.kernels)
+render.register(KernelAdded, kernels.added)
+render.register(KernelsRemoved, kernels.removed)
+render.register(KernelsClassified, kernels.classified)
+
+
 def _table() -> Table:
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
 
 
-def _called(name: str, *, replica: bool) -> str:
-    """A replica never passes for the real thing, in no table."""
-    return f"{name} (replica)" if replica else name
+def _called(name: str, machine: RanOn | MachineStatus) -> str:
+    """A replica never passes for the real thing, in no table; nor does a kernel that somebody brought."""
+    if machine.added:
+        return f"kernel {name}"
+    return f"{name} (replica)" if machine.replica else name
 
 
 def _figures(cell: Cell, *, traced: bool) -> Iterable[RenderableType]:
@@ -97,10 +109,13 @@ def _tracing(cell: Cell) -> Text | None:
 
 
 def _machine(name: str, machine: RanOn) -> Text:
-    kind = "a replica, rewound to" if machine.replica else "untouched,"
-    era = machine.era or "not known before"
+    kind = "a replica, rewound to" if machine.replica else "added," if machine.added else "untouched,"
     system = f" on {machine.system}" if machine.system else ""
-    return Text(f"{name}: kernel {machine.kernel}{system}, {kind} era {era}", style="dim")
+    queue = (
+        "" if machine.queued_by == "nfqdns" else f"; nfqdns was not to be had: packets queued by {machine.queued_by}"
+    )
+    era = machine.era or kernels.NOT_KNOWN
+    return Text(f"{name}: kernel {machine.kernel}{system}, {kind} era {era}{queue}", style="dim")
 
 
 def _sentence(name: str, cells: Iterable[Cell]) -> Text:
@@ -125,7 +140,7 @@ def _(data: Swept) -> RenderableType:
     previous = None
     for point in data.points:
         if point.machine != previous:
-            table.add_row(Text(_called(point.machine, replica=data.machines[point.machine].replica), style="bold"))
+            table.add_row(Text(_called(point.machine, data.machines[point.machine]), style="bold"))
         shares = [
             cell for share in (point.armed, point.stalled) for cell in (str(share.count), interval(share.interval))
         ]
@@ -178,9 +193,9 @@ def _(data: Statuses) -> RenderableType:
     for name in ("machine", "state", "by", "era", "kernel", "address"):
         table.add_column(name, no_wrap=True)
     for machine in data.machines:
-        name = _called(machine.name, replica=machine.replica)
+        name = _called(machine.name, machine)
         kernel, address = machine.kernel or "-", machine.address or "-"
-        table.add_row(name, _state(machine), machine.provider or "-", machine.era, kernel, address)
+        table.add_row(name, _state(machine), machine.provider or "-", machine.era or kernels.NOT_KNOWN, kernel, address)
     about = [_about(machine) for machine in data.machines]
     problems = [Text(machine.problem, style="red") for machine in data.machines if machine.problem]
     return Group(table, "", *about, *problems)

@@ -24,6 +24,16 @@ load_conntrack() {
 	modprobe nf_conntrack_netlink
 }
 
+# Debian's iptables speaks to nf_tables, which kernels before 3.13 have not. Its older self does what they know.
+choose_iptables() {
+	command -v iptables-legacy >/dev/null || return 0
+	! iptables -t raw -S >/dev/null 2>&1 || return 0
+	iptables-legacy -t raw -S >/dev/null 2>&1 || return 0
+	for name in iptables iptables-restore iptables-save; do
+		ln -sf "/usr/sbin/$(echo "$name" | sed 's/iptables/iptables-legacy/')" "/etc/alternatives/$name"
+	done
+}
+
 # A replica boots with one, which is quicker.
 wake_processors() {
 	for switch in /sys/devices/system/cpu/cpu*/online; do
@@ -121,6 +131,7 @@ up)
 	wanted=${2:?network.sh up: how many lanes?}
 	wake_processors
 	load_conntrack
+	choose_iptables
 	[ -e "$run/lanes" ] || down
 	mkdir -p "$run"
 	have lab-server || start_server

@@ -55,6 +55,15 @@ need() {
 	exit 4
 }
 
+# Runs a command that asks the kernel for what not every kernel has.
+need_of_kernel() {
+	what=$1
+	shift
+	"$@" 2>"$state/said" && return
+	echo "this kernel does not do it by $what: $(head -n 1 "$state/said")" >&2
+	exit 4
+}
+
 need_client() {
 	case $1 in
 	python) need python3 ;;
@@ -80,13 +89,13 @@ start_queueing() {
 	iptables)
 		need iptables
 		[ "$2" = mangle ] && chain=POSTROUTING || chain=OUTPUT
-		each_lane iptables -t "$2" -A "$chain" -o "$interface" -p udp --dport 53 -j NFQUEUE --queue-num "$queue_number" \
+		need_of_kernel iptables each_lane iptables -t "$2" -A "$chain" -o "$interface" -p udp --dport 53 -j NFQUEUE --queue-num "$queue_number" \
 			${3:+--queue-bypass}
 		;;
 	nftables)
 		need nft
 		[ "$2" = mangle ] && hook=postrouting || hook=output
-		each_lane_reads nft -f - <<-EOF
+		need_of_kernel nftables each_lane_reads nft -f - <<-EOF
 			table ip lab {
 				chain queries {
 					type filter hook $hook priority $2;
@@ -100,7 +109,8 @@ start_queueing() {
 
 # Rules, and modules that rules have loaded: with NAT in the kernel even a plain clash ends otherwise.
 remove_rules() {
-	! command -v nft >/dev/null || each_lane nft flush ruleset
+	# The program may be there without the kernel's part.
+	! nft list tables >/dev/null 2>&1 || each_lane nft flush ruleset
 	# shellcheck disable=SC2016  # the lane's own tables
 	[ ! -e /proc/net/ip_tables_names ] ||
 		each_lane sh -c 'while read -r table; do iptables -t "$table" -F; done </proc/net/ip_tables_names'
@@ -169,7 +179,7 @@ start_cache() {
 # A band of its own for packets with a question for AAAA (type 28: RFC 3596, 2.1).
 delay_aaaa() {
 	need tc
-	each_lane_reads tc -batch - <<-EOF
+	need_of_kernel "tc and netem" each_lane_reads tc -batch - <<-EOF
 		qdisc add dev $interface root handle 1: prio bands 4
 		qdisc add dev $interface parent 1:4 handle 40: netem delay ${1}ms
 		filter add dev $interface parent 1: protocol ip u32 match ip protocol 17 0xff match u8 0 0xff at $2 match u8 28 0xff at $(($2 + 1)) flowid 1:4
@@ -295,7 +305,7 @@ begin() {
 	fi
 	if [ -n "$firewall" ]; then
 		need iptables-restore
-		printf '%s\n' "$firewall" | each_lane_reads iptables-restore
+		printf '%s\n' "$firewall" | need_of_kernel iptables each_lane_reads iptables-restore
 	fi
 	if [ "$queue" != none ]; then
 		[ "$listener" = no ] || "$lab/build/lanes" serve --lanes "$lanes" --queue "$queue_number" \

@@ -39,7 +39,7 @@ offsets() {
 		insmod "$lab/build/$(uname -r)/nfqdns.ko" port=0
 		loaded=yes
 	fi
-	ct=$(offset_of ct) data=$(offset_of data)
+	ct=$(offset_of ct) data=$(offset_of data) entry=$(offset_of entry)
 	[ -z "$loaded" ] || rmmod nfqdns
 }
 
@@ -68,9 +68,9 @@ start() {
 		return 1
 	fi
 	offsets
-	# struct nf_queue_entry (net/netfilter/nf_queue.h) begins with a list head of 16 bytes, then has the packet.
-	event p queued "$(fields "+16(%di)" 0)" nfqnl_enqueue_packet
-	event p reinject "$(fields "+16(%di)" 0) verdict=%si:u32" nf_reinject nfqnl_reinject
+	# struct nf_queue_entry (net/netfilter/nf_queue.h) has the packet, behind a list's links.
+	event p queued "$(fields "+$entry(%di)" 0)" nfqnl_enqueue_packet
+	event p reinject "$(fields "+$entry(%di)" 0) verdict=%si:u32" nf_reinject nfqnl_reinject
 	event p confirming "$(fields %di 0)" __nf_conntrack_confirm
 	event r confirm "ret=\$retval:u32" __nf_conntrack_confirm
 	event r clash "ret=\$retval:u32" nf_ct_resolve_clash

@@ -24,6 +24,7 @@
 #include <linux/netfilter_ipv4.h>
 #include <net/ip.h>
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_queue.h>
 #include <asm/div64.h>
 
 #include "compat.h"
@@ -44,6 +45,10 @@ MODULE_PARM_DESC(ct_offset, "where in struct sk_buff the conntrack's address is 
 static unsigned short data_offset = offsetof(struct sk_buff, data);
 module_param(data_offset, ushort, 0444);
 MODULE_PARM_DESC(data_offset, "where in struct sk_buff the data's address is (to be read only)");
+
+static unsigned short entry_offset = offsetof(struct nf_queue_entry, skb);
+module_param(entry_offset, ushort, 0444);
+MODULE_PARM_DESC(entry_offset, "where in struct nf_queue_entry the packet's address is (to be read only)");
 
 static void log_packet(const struct sk_buff *skb, const struct iphdr *ip,
 		       const struct udphdr *udp, unsigned int payload)

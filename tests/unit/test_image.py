@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from lab.commands.doctor import PROGRAMS
 from lab.errors import BrokenEnvironment
@@ -69,7 +70,9 @@ def test_modules_are_loaded_after_those_they_need(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress)], ids=["plain", "gz", "xz"]
+    ("suffix", "pack"),
+    [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstandard.compress)],
+    ids=["plain", "gz", "xz", "zst"],
 )
 def test_an_initramfs_holds_plain_modules_however_the_kernel_packs_them(
     tmp_path: Path, suffix: str, pack: type[bytes]
@@ -83,8 +86,7 @@ def test_an_initramfs_holds_plain_modules_however_the_kernel_packs_them(
     script = PROVISION / "image" / "initramfs-init"
     initramfs.build(
         target,
-        modules=modules,
-        wanted=["disk"],
+        modules=initramfs.load_order(modules, ["disk"]),
         busybox=script,
         init=script,
         work=Work(),
@@ -105,8 +107,7 @@ def test_a_module_compressed_in_an_unknown_way_is_said_so(tmp_path: Path) -> Non
     with pytest.raises(BrokenEnvironment, match=r"disk\.ko\.new: modules compressed as \.new"):
         initramfs.build(
             tmp_path / "initramfs",
-            modules=tmp_path,
-            wanted=["disk"],
+            modules=initramfs.load_order(tmp_path, ["disk"]),
             busybox=script,
             init=script,
             work=Work(),

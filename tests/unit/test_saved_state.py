@@ -18,6 +18,7 @@ from lab.catalogue.machine import Debian, Machine
 from lab.errors import BrokenEnvironment
 from lab.home import PROVISION
 from lab.provider import accelerator, ingredients, qemu_process, qmp
+from lab.provider.boot import Boot
 from lab.provider.qmp import Monitor
 from lab.provider.saved import CLOCK, DISK, MEMORY, Ingredients, SavedState
 from lab.provision import ensure
@@ -47,7 +48,8 @@ def made_of(  # noqa: PLR0913  what can differ, each by name
     provisioning: str = "provisioning",
 ) -> Ingredients:
     """Give what a state is made of."""
-    argv = qemu_process.arguments(machine, Path(kernel), accel, Path("/lab/machines/m"))
+    boot = Boot("6.1.0", Path(kernel), (Path("/image/initramfs"),))
+    argv = qemu_process.arguments(machine, boot, accel, Path("/lab/machines/m"))
     keys = [host_key, login]
     return ingredients.of(machine, image=image, argv=argv, public_keys=keys, provisioning=provisioning)
 
