@@ -153,9 +153,7 @@ def _cannot_queue(look: Look, lacks: dict[By, list[Part]]) -> BrokenEnvironment:
 
 def _how_to_have(look: Look, parts: list[Part]) -> str:
     if any(look.config.get(option) == "m" for part in parts for option in part.options):
-        return (
-            "modprobe has them not: look for a package kernel-modules(-extra) or linux-modules-extra, and in modprobe.d"
-        )
+        return "modprobe finds none, or may load none: see modprobe.d, kernel-modules-extra, linux-modules-extra"
     options = ", ".join(option for part in parts for option in part.options[:1])
     return f"it was built without {options}: nothing in NFQUEUE can be checked on it"
 

@@ -40,7 +40,7 @@ def check(  # noqa: PLR0913  its options
     Trials are made in network namespaces of their own, without names, which end with the processes in them. No
     existing namespace, rule, setting or file is touched, and nothing leaves the machine. It needs root, or sudo
     without a password, and of the machine nothing but its kernel and a shell: neither nft, iptables nor Python.
-    Modules that have to be loaded are named, and loaded only when you say so; they are unloaded at the end.
+    Modules that have to be loaded are named, and loaded only when you say so; all but veth are unloaded at the end.
 
     Over SSH your own keys, agent and configuration let it in; a host key that is not in known_hosts is never taken.
     The kernel's trace is not used, since it is the whole machine's: packets that come back from the queue are looked
