@@ -19,6 +19,7 @@ from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import Cell, Comparison, Difference, sentence
 from lab.report.figures import interval, peak, seconds
+from lab.report.narrow import FittingTable
 from lab.report.timeline import timeline
 from lab.store import RanOn
 
@@ -39,7 +40,7 @@ def _(data: Comparison) -> RenderableType:
     traced = any(cell.traced.trials for cell in data.cells)
     for name in ("trials", "armed", "stalled", "95 %", "took about", "median", *(["traced"] if traced else [])):
         table.add_column(name, justify="right", no_wrap=name != "took about")
-    table.add_column("outcome", overflow="fold")
+    table.add_column("outcome", overflow="fold", min_width=7)
     previous = None
     for cell in data.cells:
         if cell.scenario != previous:
@@ -55,7 +56,7 @@ def _(data: Comparison) -> RenderableType:
 
 
 def _table() -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    return FittingTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
 
 
 def _called(name: str, *, replica: bool) -> str:
