@@ -35,6 +35,7 @@ LANES = click.IntRange(1, most_lanes.MOST)
 @click.option("--evidence", is_flag=True, help="Make as many trials again and follow every packet in them.")
 @click.option("--target", metavar="NAME", help="Look up a real name, at --nameserver; off by default.")
 @click.option("--nameserver", metavar="ADDRESS", help="The resolver that is asked for --target.")
+@click.option("--into", metavar="RUN", help="Add the trials to this stored run.")
 @trace_option
 @common
 def run(  # noqa: PLR0913  its options
@@ -45,6 +46,7 @@ def run(  # noqa: PLR0913  its options
     lanes: int | None,
     target: str | None,
     nameserver: str | None,
+    into: str | None,
     trace: str | None,
     evidence: bool,
     as_json: bool,
@@ -59,10 +61,12 @@ def run(  # noqa: PLR0913  its options
       lab run old -s nfqueue --lanes 1             one after another
       lab run old new today --evidence             every scenario, and where each packet went
       lab run old -s ./my-scenario.toml --json
+      lab run old -s nfqueue --into 20261123T160000Z   more trials for a stored run
       lab run old -s nfqueue --target www.example.com --nameserver 192.0.2.53
       lab run old -s nfqueue --trace stap          on CentOS, with systemtap
     """
-    how = How(trials, lanes=lanes, evidence=evidence, stap=trace is not None, outside=_outside(target, nameserver))
+    outside = _outside(target, nameserver)
+    how = How(trials, lanes=lanes, evidence=evidence, stap=trace is not None, outside=outside, into=into)
     carry_out(lambda session: run_command.run(session, machines, scenarios, how), as_json=as_json, quiet=quiet)
 
 

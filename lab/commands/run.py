@@ -34,6 +34,7 @@ class How:
         evidence: Make as many again with everything traced; both are reported, since tracing changes timing.
         stap: Trace each trial with systemtap.
         outside: A real name and resolver instead of the test network's.
+        into: The stored run that the trials are added to; a new one for None.
     """
 
     trials: int
@@ -41,6 +42,7 @@ class How:
     evidence: bool = False
     stap: bool = False
     outside: Outside | None = None
+    into: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,11 @@ def run_on(session: Session, machines: Sequence[Machine], scenarios: Sequence[Sc
         )
         for machine, found in zip(machines, facts, strict=True)
     }
-    stored = session.store.begin(ran_on, scenarios, how.trials)
+    store = session.store
+    if how.into:
+        stored = store.extend(how.into, ran_on, scenarios, how.trials)
+    else:
+        stored = store.begin(ran_on, scenarios, how.trials)
     try:
         for_each(machines, lambda machine: _on(session, stored, machine, scenarios, how), session.work)
     except LabError as error:
@@ -111,10 +117,12 @@ def run_on(session: Session, machines: Sequence[Machine], scenarios: Sequence[Sc
         if kept:
             error.message += f" ({kept} finished trials are kept: lab compare --run {stored.id})"
         raise
-    stored = session.store.finish(stored)
-    comparison = review.of_run(session.store, stored)
+    stored = store.finish(stored)
+    # Of a run that was added to, what was added.
+    names = [machine.name for machine in machines], [scenario.name for scenario in scenarios]
+    comparison = review.of_run(store, stored, *names)
     status = AS_ASKED if comparison.as_expected else NOT_AS_EXPECTED
-    return Result(RunDone(stored, session.store.path(stored), comparison), status)
+    return Result(RunDone(stored, store.path(stored), comparison), status)
 
 
 def _aimed(scenario: Scenario, how: How) -> Scenario:
@@ -138,10 +146,12 @@ def _on(session: Session, stored: Run, machine: Machine, scenarios: Sequence[Sce
 
 def _cell(session: Session, stored: Run, machine: Machine, scenario: Scenario, how: How) -> None:
     """Make a cell's trials: first those without evidence, whose timing nothing disturbs."""
-    cell = _Cell(session, stored, machine, scenario, how)
-    cell.make(first=1, evidence=False)
+    # In a run that is added to, the numbers go on.
+    before = len(session.store.trials(stored, machine.name, scenario.name))
+    cell = _Cell(session, stored, machine, scenario, how, before)
+    cell.make(first=before + 1, evidence=False)
     if how.evidence:
-        cell.make(first=how.trials + 1, evidence=True)
+        cell.make(first=before + how.trials + 1, evidence=True)
 
 
 @dataclass(frozen=True)
@@ -153,6 +163,7 @@ class _Cell:
     machine: Machine
     scenario: Scenario
     how: How
+    before: int
 
     def make(self, *, first: int, evidence: bool) -> None:
         """Make as many trials as are wanted, store and judge each."""
@@ -169,7 +180,7 @@ class _Cell:
     def _take(self, trial: Begun | Ended) -> bool | None:
         """Store and judge a trial that has ended, and say whether it was armed."""
         session, machine, scenario = self.session, self.machine.name, self.scenario
-        total = self.how.trials * (2 if self.how.evidence else 1)
+        total = self.before + self.how.trials * (2 if self.how.evidence else 1)
         if isinstance(trial, Begun):
             retry_s = scenario.lookup.client.retry_s
             session.work.emit(TrialStarted(machine, scenario.name, trial.number, total, retry_s))

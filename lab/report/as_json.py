@@ -12,7 +12,7 @@ from lab.commands.doctor import Diagnosis
 from lab.commands.machines import Statuses
 from lab.commands.plan import Plan
 from lab.commands.run import RunDone
-from lab.commands.show import RunShown, TrialShown
+from lab.commands.show import RawShown, RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import UNJUDGED, Cell, Comparison
 from lab.errors import LabError
@@ -137,6 +137,11 @@ def _(data: TrialShown) -> dict[str, object]:
             if isinstance(source := getattr(evidence, field.name), Source)
         },
     }
+
+
+@fields.register
+def _(data: RawShown) -> dict[str, object]:
+    return {"trial": data.name, "path": str(data.path), "lines": list(data.lines)}
 
 
 @fields.register

@@ -15,7 +15,8 @@ from lab.commands.doctor import Diagnosis
 from lab.commands.machines import MachineStatus, Statuses
 from lab.commands.plan import MachinePlan, Plan
 from lab.commands.run import RunDone
-from lab.commands.show import RunShown, TrialShown
+from lab.commands.show import RawShown, RunShown, TrialShown
+from lab.commands.ssh import Printed
 from lab.commands.sweep import Swept
 from lab.comparison import Cell, Comparison, Difference, sentence
 from lab.report.figures import interval, peak, seconds
@@ -136,6 +137,18 @@ def _(data: Benched) -> RenderableType:
 @render.register
 def _(data: TrialShown) -> RenderableType:
     return timeline(data)
+
+
+@render.register
+def _(data: RawShown) -> RenderableType:
+    # In a group, or the console would put it together with what else it prints, and break its lines.
+    return Group(_verbatim("\n".join(data.lines)))
+
+
+@render.register
+def _(data: Printed) -> RenderableType:
+    # In a group, or the console would put it together with what else it prints, and break its lines.
+    return Group(_verbatim("\n".join(data.lines)))
 
 
 @render.register

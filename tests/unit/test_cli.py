@@ -38,9 +38,12 @@ def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
         (["run", "old", "-s", "nonsense"], "there are: baseline, dnat, nfqueue, "),
         (
             ["run", "--nonsense"],
-            "--scenario, --trials, --lanes, --evidence, --target, --nameserver, --trace, --json, --quiet, --help",
+            "--evidence, --target, --nameserver, --into, --trace, --json, --quiet, --help",
         ),
-        (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, sweep, compare, show, demo, bench, box"),
+        (
+            ["nonsense"],
+            "doctor, up, status, halt, destroy, ssh, run, sweep, compare, show, demo, bench, box",
+        ),
         (["run", "old", "-n", "0"], "0 is not in the range"),
         (["run", "old", "-n", "x"], "not a valid integer"),
         (["compare", "--run", "nonsense"], "none is stored yet"),
