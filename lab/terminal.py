@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,6 +140,38 @@ class Terminal:
         else:
             # What is wider than the terminal, such as a line to be copied, is never cut off.
             self._out.print(as_text.render(result.data), crop=False)
+
+    @property
+    def width(self) -> int:
+        """How many columns standard output has."""
+        return self._out.width
+
+    @property
+    def has_styles(self) -> bool:
+        """Whether standard output shows bold and underlined text."""
+        return self._out.is_terminal and not self._out.is_dumb_terminal
+
+    def show(self, laid_out: object) -> None:
+        """Print what was laid out already."""
+        self._out.print(laid_out, markup=False, crop=False, soft_wrap=True)
+
+    def rendered(self, data: object, width: int) -> list[str]:
+        """Give a result as the lines that `result` prints, at a width in columns."""
+        page = Console(file=io.StringIO(), width=width, highlight=False, no_color=True)
+        with page.capture() as captured:
+            page.print(as_text.render(data), crop=False)
+        return [line.rstrip() for line in captured.get().strip("\n").split("\n")]
+
+    def answer(self, prompt: str) -> str | None:
+        """Ask for a line of input; None when there is none."""
+        self._out.print(Text(prompt, style="bold"), end="")
+        try:
+            line = input()
+        except EOFError:
+            line = None
+        if not sys.stdin.isatty():
+            self._out.print(Text(line or ""))
+        return line
 
     def error(self, error: LabError) -> None:
         """Print an error: what happened, what to do next, and where the evidence lies."""

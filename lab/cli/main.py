@@ -7,7 +7,7 @@ import sys
 import click
 
 from lab import __version__
-from lab.cli import machines, stored, trials
+from lab.cli import lesson, machines, stored, trials
 from lab.cli.verb import fail, usage_error
 
 
@@ -24,6 +24,7 @@ def cli() -> None:
       lab run old -s nfqueue -n 100              a hundred stalls, side by side
       lab sweep old new --hold 0..20ms           how often the race is armed
       lab compare old new
+      lab lesson                                 all of it, step by step, with questions
       lab destroy old new
 
     Exit status: 0 as expected, 1 a scenario did not behave as expected, 2 bad input, 3 a broken environment.
@@ -41,6 +42,8 @@ VERBS = (
     trials.sweep,
     stored.compare,
     stored.show,
+    lesson.lesson,
+    lesson.mystery,
     trials.demo,
     trials.bench,
     machines.box,

@@ -9,7 +9,10 @@ from functools import singledispatch
 from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
 from lab.commands.doctor import Diagnosis
+from lab.commands.handout import HandoutWritten
+from lab.commands.lesson import LessonHeld, StepsListed
 from lab.commands.machines import Statuses
+from lab.commands.mystery import MysteriesListed, Solved
 from lab.commands.plan import Plan
 from lab.commands.run import RunDone
 from lab.commands.show import RawShown, RunShown, TrialShown
@@ -38,6 +41,32 @@ def fields(data: object) -> dict[str, object]:
 def _(data: LabError) -> dict[str, object]:
     evidence = str(data.evidence) if data.evidence else None
     return {"error": {"message": data.message, "hint": data.hint, "evidence": evidence}}
+
+
+@fields.register
+def _(data: LessonHeld) -> dict[str, object]:
+    scores = {"score": vars(data.score), "quiz": vars(data.quiz)}
+    return {**vars(data), **scores, "path": str(data.path) if data.path else None, "language": data.language.tag}
+
+
+@fields.register
+def _(data: Solved) -> dict[str, object]:
+    return {**vars(data), "language": data.language.tag}
+
+
+@fields.register
+def _(data: HandoutWritten) -> dict[str, object]:
+    return {**vars(data), "paths": [str(path) for path in data.paths]}
+
+
+@fields.register
+def _(data: StepsListed) -> dict[str, object]:
+    return {"steps": dict(data.steps)}
+
+
+@fields.register
+def _(data: MysteriesListed) -> dict[str, object]:
+    return {"mysteries": dict(data.mysteries)}
 
 
 @fields.register

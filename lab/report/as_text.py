@@ -12,7 +12,10 @@ from rich.text import Text
 from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
 from lab.commands.doctor import Diagnosis
+from lab.commands.handout import HandoutWritten
+from lab.commands.lesson import StepsListed
 from lab.commands.machines import MachineStatus, Statuses
+from lab.commands.mystery import MysteriesListed
 from lab.commands.plan import MachinePlan, Plan
 from lab.commands.run import RunDone
 from lab.commands.show import RawShown, RunShown, TrialShown
@@ -161,6 +164,33 @@ def _(data: RunShown) -> RenderableType:
         outcome = Text(verdict.outcome.value, style=_style(verdict.outcome.value))
         table.add_row(shown.name, outcome, seconds(verdict.lookup_s), verdict.reason)
     return Group(table, Text(f"run {data.run.id}; one of them whole: lab show {data.run.id} TRIAL", style="dim"))
+
+
+@render.register
+def _(data: HandoutWritten) -> RenderableType:
+    told = [_verbatim(str(path)) for path in data.paths]
+    missing = [Text(f"without outputs, as the lesson did not come to them: {', '.join(data.not_walked)}")]
+    return Group(*told, *(missing if data.not_walked else []), Text(f"with the outputs of run {data.run}", style="dim"))
+
+
+@render.register
+def _(data: StepsListed) -> RenderableType:
+    return _list(data.steps)
+
+
+@render.register
+def _(data: MysteriesListed) -> RenderableType:
+    return _list(data.mysteries)
+
+
+def _list(named: Iterable[tuple[str, str]]) -> RenderableType:
+    table = _table()
+    table.show_header = False
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, title in named:
+        table.add_row(Text(name, style="bold"), title)
+    return table
 
 
 @render.register

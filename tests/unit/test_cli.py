@@ -42,7 +42,7 @@ def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
         ),
         (
             ["nonsense"],
-            "doctor, up, status, halt, destroy, ssh, run, sweep, compare, show, demo, bench, box",
+            "doctor, up, status, halt, destroy, ssh, run, sweep, compare, show, lesson, mystery, demo, bench, box",
         ),
         (["run", "old", "-n", "0"], "0 is not in the range"),
         (["run", "old", "-n", "x"], "not a valid integer"),
