@@ -6,7 +6,8 @@ SCRIPTS := provision/host/bootstrap.sh provision/image/initramfs-init provision/
 	$(wildcard provision/image/rootfs/usr/sbin/* provision/guest/*.sh provision/vagrant/*.sh provision/check/*.sh) lab/locale/update.sh .ci/run
 
 # Side by side, as they wait more than they work; each file's tests stay together.
-QUICK := .venv/bin/pytest -m 'not guest' --numprocesses 3 --dist loadfile
+QUICK := .venv/bin/pytest -m 'not guest and not alone' --numprocesses 3 --dist loadfile
+ALONE := .venv/bin/pytest -m alone
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -22,10 +23,12 @@ demo: setup ## show the five-second stall on old and none on new
 
 test: setup-tests lint ## run every test, real guests included
 	@$(QUICK)
+	@$(ALONE)
 	@.venv/bin/pytest -m guest
 
 test-quick: setup-tests ## run the tests that need no guest
 	@$(QUICK)
+	@$(ALONE)
 
 lint: setup ## check style, types, layers and scripts
 	@.venv/bin/ruff format --quiet --check .

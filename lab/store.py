@@ -108,6 +108,35 @@ class RunStore:
         self._write(run)
         return run
 
+    def extend(self, run_id: str, machines: Mapping[str, RanOn], scenarios: Sequence[Scenario], trials: int) -> Run:
+        """Begin to add to a stored run what `begin` would begin anew.
+
+        Raises:
+            BadInput: there is no such run, or a machine or scenario of it has become another since.
+            BrokenEnvironment: nothing can be written.
+        """
+        run = self.get(run_id)
+        given = {scenario.name: scenario for scenario in scenarios}
+        for name, was, now in (
+            *((name, run.machines.get(name, ran_on), ran_on) for name, ran_on in machines.items()),
+            *((name, run.scenarios.get(name, scenario), scenario) for name, scenario in given.items()),
+        ):
+            if was != now:
+                raise BadInput(
+                    f"{name} is not what it was when run {run_id} was made: nothing can be added to that",
+                    hint="make a run of its own: leave --into out",
+                )
+        extended = run.model_copy(
+            update={
+                "finished": None,
+                "trials": max(run.trials, trials),
+                "machines": {**run.machines, **machines},
+                "scenarios": {**run.scenarios, **given},
+            }
+        )
+        self._write(extended)
+        return extended
+
     def put_together(self, parts: Sequence[Path]) -> Run:
         """Make one run of several that lie elsewhere, each with its own cells.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +22,9 @@ from lab.work import Event, Listener, Note, StepEnded, StepStarted, TrialEnded, 
 
 WAITING_S = 1.0
 """A trial that takes longer than this is most likely waiting for a timeout, and the wait is counted down."""
+
+NARROW = 72
+"""Columns: on a terminal with fewer, how long something takes stands below it."""
 
 
 @dataclass
@@ -96,18 +100,23 @@ class Progress:
 
     def _line(self, subject: str | None, text: Text) -> None:
         console = self._live.console if self._live else self._console
-        console.print(Text.assemble((f"{subject}: ", "bold") if subject else "", text), soft_wrap=True)
+        line = Text.assemble((f"{subject}: ", "bold") if subject else "", text)
+        # On a terminal broken between words; elsewhere one line each.
+        console.print(line, soft_wrap=not console.is_terminal)
 
-    def _view(self) -> Group:
-        table = Table.grid(padding=(0, 2))
-        for subject, doing in sorted(self._doing.copy().items()):
-            table.add_row(Text(subject, style="bold"), doing.text, _elapsed(doing))
+    def _view(self) -> RenderableType:
+        rows = [(subject, doing.text, _elapsed(doing)) for subject, doing in sorted(self._doing.copy().items())]
         for (machine, scenario), trials in sorted(self._trials.copy().items()):
             under_way = list(trials.copy().values())
             if under_way:
                 text = under_way[0].text if len(under_way) == 1 else f"{len(under_way)} trials side by side"
-                table.add_row(Text(machine, style="bold"), f"{scenario}, {text}", _elapsed(under_way[0]))
-        return Group(table)
+                rows.append((machine, f"{scenario}, {text}", _elapsed(under_way[0])))
+        if self._console.width < NARROW:
+            return Group(*(Text.assemble((subject, "bold"), " ", text, "\n  ", told) for subject, text, told in rows))
+        table = Table.grid(padding=(0, 2))
+        for subject, text, told in rows:
+            table.add_row(Text(subject, style="bold"), text, told)
+        return table
 
 
 def _elapsed(doing: _Doing) -> Text:
@@ -115,7 +124,7 @@ def _elapsed(doing: _Doing) -> Text:
     if doing.retry_s is None or elapsed_s < WAITING_S:
         return Text(f"{elapsed_s:.0f} s", style="dim")
     left_s = doing.retry_s - elapsed_s % doing.retry_s
-    return Text(f"no answer yet; the resolver asks again in {left_s:.1f} s", style="yellow")
+    return Text(f"no answer yet, asks again in {left_s:.1f} s", style="yellow")
 
 
 class Terminal:
@@ -152,6 +161,38 @@ class Terminal:
         else:
             # What is wider than the terminal, such as a line to be copied, is never cut off.
             self._out.print(as_text.render(result.data), crop=False)
+
+    @property
+    def width(self) -> int:
+        """How many columns standard output has."""
+        return self._out.width
+
+    @property
+    def has_styles(self) -> bool:
+        """Whether standard output shows bold and underlined text."""
+        return self._out.is_terminal and not self._out.is_dumb_terminal
+
+    def show(self, laid_out: object) -> None:
+        """Print what was laid out already."""
+        self._out.print(laid_out, markup=False, crop=False, soft_wrap=True)
+
+    def rendered(self, data: object, width: int) -> list[str]:
+        """Give a result as the lines that `result` prints, at a width in columns."""
+        page = Console(file=io.StringIO(), width=width, highlight=False, no_color=True)
+        with page.capture() as captured:
+            page.print(as_text.render(data), crop=False)
+        return [line.rstrip() for line in captured.get().strip("\n").split("\n")]
+
+    def read(self, prompt: str) -> str | None:
+        """Ask for a line of input; None when there is none."""
+        self._out.print(Text(prompt, style="bold"), end="")
+        try:
+            line = input()
+        except EOFError:
+            line = None
+        if not sys.stdin.isatty():
+            self._out.print(Text(line or ""))
+        return line
 
     def error(self, error: LabError) -> None:
         """Print an error: what happened, what to do next, and where the evidence lies."""

@@ -115,7 +115,12 @@ def ssh(machine: str, command: Sequence[str]) -> None:
       lab ssh old -- dmesg
       lab ssh old -- ip netns exec lab-lane0 conntrack -S
     """
-    carry_out(lambda session: ssh_command.ssh(session, machine, command), as_json=False, quiet=True)
+    carry_out(
+        lambda session: ssh_command.ssh(session, machine, command),
+        as_json=False,
+        quiet=True,
+        captured=lambda session: ssh_command.captured(session, machine, command),
+    )
 
 
 @click.group()

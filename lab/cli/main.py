@@ -7,7 +7,7 @@ import sys
 import click
 
 from lab import __version__
-from lab.cli import check, kernels, machines, matrix, stored, trials
+from lab.cli import check, kernels, lesson, machines, matrix, stored, trials
 from lab.cli.diagnose import diagnose
 from lab.cli.verb import fail, usage_error
 
@@ -26,6 +26,7 @@ def cli() -> None:
       lab sweep old new --hold 0..20ms           how often the race is armed
       lab compare old new
       lab check root@web1.example.com            is this machine's kernel affected?
+      lab lesson                                 all of it, step by step, with questions
       lab destroy old new
 
     Exit status: 0 as expected, 1 a scenario did not behave as expected, 2 bad input, 3 a broken environment.
@@ -48,6 +49,8 @@ VERBS = (
     stored.show,
     check.check,
     diagnose,
+    lesson.lesson,
+    lesson.mystery,
     trials.demo,
     trials.bench,
     machines.box,

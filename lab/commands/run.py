@@ -35,6 +35,7 @@ class How:
         traced: How many; as many as without when None.
         stap: Trace each trial with systemtap.
         outside: A real name and resolver instead of the test network's.
+        into: The stored run that the trials are added to; a new one for None.
     """
 
     trials: int
@@ -43,6 +44,7 @@ class How:
     traced: int | None = None
     stap: bool = False
     outside: Outside | None = None
+    into: str | None = None
 
     @property
     def with_evidence(self) -> int:
@@ -146,7 +148,11 @@ def run_on(session: Session, machines: Sequence[Machine], scenarios: Sequence[Sc
         )
         for machine, found in zip(machines, facts, strict=True)
     }
-    stored = session.store.begin(ran_on, scenarios, how.trials)
+    store = session.store
+    if how.into:
+        stored = store.extend(how.into, ran_on, scenarios, how.trials)
+    else:
+        stored = store.begin(ran_on, scenarios, how.trials)
     try:
         for_each(machines, lambda machine: _on(session, stored, machine, scenarios, how), session.work)
     except LabError as error:
@@ -158,10 +164,12 @@ def run_on(session: Session, machines: Sequence[Machine], scenarios: Sequence[Sc
         if kept:
             error.message += f" ({kept} finished trials are kept: lab compare --run {stored.id})"
         raise
-    stored = session.store.finish(stored)
-    comparison = review.of_run(session.store, stored)
+    stored = store.finish(stored)
+    # Of a run that was added to, what was added.
+    names = [machine.name for machine in machines], [scenario.name for scenario in scenarios]
+    comparison = review.of_run(store, stored, *names)
     status = AS_ASKED if comparison.as_expected else NOT_AS_EXPECTED
-    return Result(RunDone(stored, session.store.path(stored), comparison), status)
+    return Result(RunDone(stored, store.path(stored), comparison), status)
 
 
 def _aimed(scenario: Scenario, how: How) -> Scenario:
@@ -186,21 +194,24 @@ def _on(session: Session, stored: Run, machine: Machine, scenarios: Sequence[Sce
 
 def _cell(session: Session, stored: Run, machine: Machine, scenario: Scenario, how: How) -> None:
     """Make a cell's trials: first those without evidence, whose timing nothing disturbs."""
-    cell = _Cell(session, stored, machine, scenario, how)
-    cell.make(1, how.trials, evidence=False)
+    # In a run that is added to, the numbers go on.
+    before = len(session.store.trials(stored, machine.name, scenario.name))
+    cell = _Cell(session, stored, machine, scenario, how, before)
+    cell.make(before + 1, how.trials, evidence=False)
     if how.with_evidence:
-        cell.make(how.trials + 1, how.with_evidence, evidence=True)
+        cell.make(before + how.trials + 1, how.with_evidence, evidence=True)
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """The trials of a scenario on a machine."""
+    """The trials of a scenario on a machine, behind those that the run has of it already."""
 
     session: Session
     stored: Run
     machine: Machine
     scenario: Scenario
     how: How
+    before: int
 
     def make(self, first: int, wanted: int, *, evidence: bool) -> None:
         """Make trials, store and judge each."""
@@ -227,7 +238,7 @@ class _Cell:
 
     @property
     def _total(self) -> int:
-        return self.how.trials + self.how.with_evidence
+        return self.before + self.how.trials + self.how.with_evidence
 
     def _take(self, trial: Ended) -> bool | None:
         """Store and judge a trial, and say whether it was armed."""

@@ -11,12 +11,15 @@ from lab.commands.box import BoxBuilt
 from lab.commands.check import Checked, Planned
 from lab.commands.classify import KernelsClassified
 from lab.commands.doctor import Diagnosis
+from lab.commands.handout import HandoutWritten
 from lab.commands.kernels import KernelAdded, Kernels, KernelsRemoved
+from lab.commands.lesson import LessonHeld, StepsListed
 from lab.commands.machines import Statuses
 from lab.commands.matrix import MatrixMade
+from lab.commands.mystery import MysteriesListed, Solved
 from lab.commands.plan import Plan
 from lab.commands.run import RunDone
-from lab.commands.show import RunShown, TrialShown
+from lab.commands.show import RawShown, RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import UNJUDGED, Cell, Comparison
 from lab.diagnosis.conclusion import Conclusion
@@ -49,6 +52,32 @@ def _(data: LabError) -> dict[str, object]:
 @fields.register
 def _(data: Conclusion) -> dict[str, object]:
     return diagnosis.fields(data)
+
+
+@fields.register
+def _(data: LessonHeld) -> dict[str, object]:
+    scores = {"score": vars(data.score), "quiz": vars(data.quiz)}
+    return {**vars(data), **scores, "path": str(data.path) if data.path else None, "language": data.language.tag}
+
+
+@fields.register
+def _(data: Solved) -> dict[str, object]:
+    return {**vars(data), "language": data.language.tag}
+
+
+@fields.register
+def _(data: HandoutWritten) -> dict[str, object]:
+    return {**vars(data), "paths": [str(path) for path in data.paths]}
+
+
+@fields.register
+def _(data: StepsListed) -> dict[str, object]:
+    return {"steps": dict(data.steps)}
+
+
+@fields.register
+def _(data: MysteriesListed) -> dict[str, object]:
+    return {"mysteries": dict(data.mysteries)}
 
 
 @fields.register
@@ -160,6 +189,11 @@ def _(data: TrialShown) -> dict[str, object]:
             if isinstance(source := getattr(evidence, field.name), Source)
         },
     }
+
+
+@fields.register
+def _(data: RawShown) -> dict[str, object]:
+    return {"trial": data.name, "path": str(data.path), "lines": list(data.lines)}
 
 
 @fields.register

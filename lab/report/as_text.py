@@ -14,17 +14,22 @@ from lab.commands.box import BoxBuilt
 from lab.commands.check import Checked, Planned
 from lab.commands.classify import KernelsClassified
 from lab.commands.doctor import Diagnosis
+from lab.commands.handout import HandoutWritten
 from lab.commands.kernels import KernelAdded, Kernels, KernelsRemoved
+from lab.commands.lesson import StepsListed
 from lab.commands.machines import MachineStatus, Statuses
 from lab.commands.matrix import MatrixMade
+from lab.commands.mystery import MysteriesListed
 from lab.commands.plan import MachinePlan, Plan
 from lab.commands.run import RunDone
-from lab.commands.show import RunShown, TrialShown
+from lab.commands.show import RawShown, RunShown, TrialShown
+from lab.commands.ssh import Printed
 from lab.commands.sweep import Swept
 from lab.comparison import Cell, Comparison, Difference, sentence
 from lab.diagnosis.conclusion import Conclusion
 from lab.report import checking, diagnosis, kernels, matrix
 from lab.report.figures import interval, peak, seconds
+from lab.report.narrow import FittingTable
 from lab.report.timeline import timeline
 from lab.store import RanOn
 
@@ -45,7 +50,7 @@ def _(data: Comparison) -> RenderableType:
     traced = any(cell.traced.trials for cell in data.cells)
     for name in ("trials", "armed", "stalled", "95 %", "took about", "median", *(["traced"] if traced else [])):
         table.add_column(name, justify="right", no_wrap=name != "took about")
-    table.add_column("outcome", overflow="fold")
+    table.add_column("outcome", overflow="fold", min_width=7)
     previous = None
     for cell in data.cells:
         if cell.scenario != previous:
@@ -69,7 +74,7 @@ render.register(KernelsClassified, kernels.classified)
 
 
 def _table() -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    return FittingTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
 
 
 def _called(name: str, machine: RanOn | MachineStatus) -> str:
@@ -171,6 +176,18 @@ def _(data: TrialShown) -> RenderableType:
 
 
 @render.register
+def _(data: RawShown) -> RenderableType:
+    # In a group, or the console would put it together with what else it prints, and break its lines.
+    return Group(_verbatim("\n".join(data.lines)))
+
+
+@render.register
+def _(data: Printed) -> RenderableType:
+    # In a group, or the console would put it together with what else it prints, and break its lines.
+    return Group(_verbatim("\n".join(data.lines)))
+
+
+@render.register
 def _(data: RunShown) -> RenderableType:
     table = _table()
     for name in ("trial", "outcome", "took", "what happened"):
@@ -185,6 +202,33 @@ def _(data: RunShown) -> RenderableType:
 @render.register
 def _(data: Conclusion) -> RenderableType:
     return diagnosis.text(data)
+
+
+@render.register
+def _(data: HandoutWritten) -> RenderableType:
+    told = [_verbatim(str(path)) for path in data.paths]
+    missing = [Text(f"without outputs, as the lesson did not come to them: {', '.join(data.not_walked)}")]
+    return Group(*told, *(missing if data.not_walked else []), Text(f"with the outputs of run {data.run}", style="dim"))
+
+
+@render.register
+def _(data: StepsListed) -> RenderableType:
+    return _list(data.steps)
+
+
+@render.register
+def _(data: MysteriesListed) -> RenderableType:
+    return _list(data.mysteries)
+
+
+def _list(named: Iterable[tuple[str, str]]) -> RenderableType:
+    table = _table()
+    table.show_header = False
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, title in named:
+        table.add_row(Text(name, style="bold"), title)
+    return table
 
 
 @render.register

@@ -11,6 +11,7 @@ from rich.text import Text
 from lab.commands.show import TrialShown
 from lab.lifeline import Lifeline, Point, Status
 from lab.report.figures import seconds
+from lab.report.narrow import FittingTable
 
 MARKS = {
     Status.SEEN: ("●", "green"),
@@ -46,7 +47,7 @@ def _title(line: Lifeline) -> Text:
 
 
 def _table(line: Lifeline, start_s: float | None) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=True, padding=(0, 1))
+    table = FittingTable(box=None, show_header=False, pad_edge=True, padding=(0, 1))
     for column in ("mark", "time", "within", "place"):
         table.add_column(column, justify="right" if column in {"time", "within"} else "left", no_wrap=True)
     table.add_column("told", overflow="fold")

@@ -22,6 +22,8 @@ from lab.checking import plan
 from lab.errors import BrokenEnvironment
 from lab.home import PROVISION
 
+pytestmark = pytest.mark.alone
+
 KILLS = 10
 SETTLED_S = 10.0
 """For what was killed to be gone, and for the kernel to have removed its namespaces."""

@@ -38,7 +38,7 @@ def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
         (["run", "old", "-s", "nonsense"], "there are: baseline, dnat, nfqueue, "),
         (
             ["run", "--nonsense"],
-            "--scenario, --trials, --lanes, --evidence, --target, --nameserver, --trace, --json, --quiet, --help",
+            "--evidence, --target, --nameserver, --into, --trace, --json, --quiet, --help",
         ),
         (["nonsense"], "there are: doctor, up, status, halt, destroy, ssh, run, "),
         (["run", "old", "-n", "0"], "0 is not in the range"),
