@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lab.evidence import kernel, server_log
@@ -46,6 +46,10 @@ class Sighting:
         within_s: How far off that may be, in seconds.
         detail: What else the source says of it.
         dropped: Whether it ended there, by what the source says.
+        ct: The address of its conntrack there; None where the source does not have it, or it has none.
+        returned: What confirm returned for it; None elsewhere.
+        clashed: Whether confirm met a clash.
+        lines: The lines of the source that say so, from 1; of a capture, the packet.
     """
 
     source: str
@@ -57,6 +61,10 @@ class Sighting:
     within_s: float = 0.0
     detail: str = ""
     dropped: bool = False
+    ct: int | None = None
+    returned: int | None = None
+    clashed: bool = False
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,9 @@ def _by_resolver(evidence: Evidence) -> Iterator[Sighting]:
             said = told.rcode or ("refused (EPERM)" if event.refused else None)
             detail = f"{event.protocol}, {said}" if said else event.protocol
             stage, sport = stages[event.kind], event.local_port
-            yield Sighting("client.strace", stage, told.dns_id, told.qtype, sport, event.time_s, 0, detail)
+            yield Sighting(
+                "client.strace", stage, told.dns_id, told.qtype, sport, event.time_s, 0, detail, lines=event.lines
+            )
 
 
 def _by_hook(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
@@ -149,6 +159,8 @@ def _by_hook(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
             clock.realtime_s(packet.monotonic_s),
             clock.within_s,
             _conntrack(packet.ct),
+            ct=packet.ct,
+            lines=_lines(packet.line),
         )
 
 
@@ -172,6 +184,7 @@ def _by_verdict_program(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
                 clock.realtime_s(time_s),
                 clock.within_s,
                 detail,
+                lines=_lines(packet.line),
             )
 
 
@@ -184,12 +197,21 @@ def _by_kernel(evidence: Evidence, marks: list[Clocks], monotonic: Clock) -> Ite
     before: dict[int, kernel.Step] = {}
     for step in kernel.steps(trace):
         time_s = clock.realtime_s(step.time_s)
-        seen = Sighting("trace", Stage.CONFIRM, step.dns_id, None, step.sport, time_s, clock.within_s)
+        seen = Sighting(
+            "trace", Stage.CONFIRM, step.dns_id, None, step.sport, time_s, clock.within_s, ct=step.ct, lines=step.lines
+        )
         previous = before.get(step.dns_id)
         if step.did is kernel.Did.SENT and previous and previous.did is kernel.Did.REINJECTED:
-            yield _with(seen, Stage.CONFIRM, f"not needed: {_conntrack(step.ct)} is confirmed already")
+            yield replace(seen, detail=f"not needed: {_conntrack(step.ct)} is confirmed already")
         if step.did in stages:
-            yield _with(seen, stages[step.did], _told(step), dropped=step.returned == NF_DROP)
+            yield replace(
+                seen,
+                stage=stages[step.did],
+                detail=_told(step),
+                dropped=step.returned == NF_DROP,
+                returned=step.returned,
+                clashed=step.clashed,
+            )
         before[step.dns_id] = step
     yield from _by_older_trace(evidence, trace)
 
@@ -201,14 +223,21 @@ def _by_older_trace(evidence: Evidence, trace: Trace) -> Iterator[Sighting]:
     for packet, returned in zip(packets, returns or (), strict=bool(returns)):
         detail = "not needed: its conntrack is confirmed already" if returned is None else _returned(returned)
         yield Sighting(
-            "trace", Stage.CONFIRM, packet.dns_id, None, packet.flow.sport, None, 0, detail, returned == NF_DROP
+            "trace",
+            Stage.CONFIRM,
+            packet.dns_id,
+            None,
+            packet.flow.sport,
+            None,
+            0,
+            detail,
+            dropped=returned == NF_DROP,
+            returned=returned,
         )
 
 
-def _with(seen: Sighting, stage: Stage, detail: str, *, dropped: bool = False) -> Sighting:
-    return Sighting(
-        seen.source, stage, seen.dns_id, seen.qtype, seen.sport, seen.time_s, seen.within_s, detail, dropped
-    )
+def _lines(line: int | None) -> tuple[int, ...]:
+    return () if line is None else (line,)
 
 
 def _told(step: kernel.Step) -> str:
@@ -235,7 +264,8 @@ def _on_wire(source: str, packets: Iterable[WirePacket], stages: dict[bool, Stag
             continue
         flow = packet.flow.reversed if told.is_answer else packet.flow
         detail = f"{packet.protocol}, {packet.flow.src} to {packet.flow.dst}"
-        yield Sighting(source, stages[told.is_answer], told.dns_id, told.qtype, flow.sport, packet.time_s, 0, detail)
+        stage, lines = stages[told.is_answer], _lines(packet.number)
+        yield Sighting(source, stage, told.dns_id, told.qtype, flow.sport, packet.time_s, 0, detail, lines=lines)
 
 
 def _by_server(evidence: Evidence) -> Iterator[Sighting]:
@@ -249,5 +279,13 @@ def _by_server(evidence: Evidence) -> Iterator[Sighting]:
             if time_s < min(times_s) - server_log.RESOLUTION_S:
                 time_s += DAY_S
         yield Sighting(
-            "dnsmasq.log", Stage.SERVER, None, query.qtype, query.sport, time_s, server_log.RESOLUTION_S / 2, query.name
+            "dnsmasq.log",
+            Stage.SERVER,
+            None,
+            query.qtype,
+            query.sport,
+            time_s,
+            server_log.RESOLUTION_S / 2,
+            query.name,
+            lines=_lines(query.line),
         )

@@ -24,6 +24,7 @@ def cli() -> None:
       lab run old -s nfqueue -n 100              a hundred stalls, side by side
       lab sweep old new --hold 0..20ms           how often the race is armed
       lab compare old new
+      lab report                                 all of it, as one page to hand out
       lab destroy old new
 
     Exit status: 0 as expected, 1 a scenario did not behave as expected, 2 bad input, 3 a broken environment.
@@ -41,6 +42,7 @@ VERBS = (
     trials.sweep,
     stored.compare,
     stored.show,
+    stored.report,
     trials.demo,
     trials.bench,
     machines.box,

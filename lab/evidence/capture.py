@@ -52,12 +52,14 @@ class WirePacket:
         flow: Its 5-tuple.
         protocol: `udp` or `tcp`.
         message: The message; None when it is too short to be one.
+        number: The number in the file, from 1, of the packet; over TCP, of the one that completed it.
     """
 
     time_s: float
     flow: Flow
     protocol: Literal["udp", "tcp"]
     message: Message | None
+    number: int | None = field(default=None, compare=False)
 
 
 def parse(data: bytes) -> tuple[WirePacket, ...]:
@@ -70,7 +72,7 @@ def parse(data: bytes) -> tuple[WirePacket, ...]:
     """
     directions: dict[Flow, _Direction] = defaultdict(_Direction)
     found: list[WirePacket] = []
-    for time_s, packet in _packets(data):
+    for number, time_s, packet in _packets(data):
         segment = _segment(packet)
         if segment is None:
             continue
@@ -79,15 +81,15 @@ def parse(data: bytes) -> tuple[WirePacket, ...]:
             continue
         if isinstance(segment, dpkt.udp.UDP):
             payload = bytes(segment.data)[: max(segment.ulen - segment.__hdr_len__, 0)]
-            found.append(WirePacket(time_s, flow, "udp", message.parse(payload)))
+            found.append(WirePacket(time_s, flow, "udp", message.parse(payload), number))
         else:
             messages = directions[flow].take(segment, _length(packet, segment))
-            found += [WirePacket(time_s, flow, "tcp", message.parse(payload)) for payload in messages]
+            found += [WirePacket(time_s, flow, "tcp", message.parse(payload), number) for payload in messages]
     return tuple(found)
 
 
-def _packets(data: bytes) -> Iterator[tuple[float, Any]]:
-    """Give each IPv4 packet with its time."""
+def _packets(data: bytes) -> Iterator[tuple[int, float, Any]]:
+    """Give each IPv4 packet with its number in the file and its time."""
     if not data:
         raise UnreadableError("tcpdump left nothing, not even a file's header")
     if data.startswith(_PCAPNG):
@@ -102,14 +104,16 @@ def _packets(data: bytes) -> Iterator[tuple[float, Any]]:
     if link not in _LINKS and link not in _RAW_LINKS:
         raise UnreadableError(f"the capture is of link type {link}, which is not known here")
     stream = io.BytesIO(data[header_class.__hdr_len__ :])
+    number = 0
     while len(head := stream.read(record_class.__hdr_len__)) == record_class.__hdr_len__:
         record = record_class(head)
+        number += 1
         if record.tv_usec >= ticks or record.caplen > _RECORD_MAX:
             raise UnreadableError(f"the capture has no record where one should be, {stream.tell()} bytes in")
         frame = stream.read(record.caplen)
         packet = _ip(link, frame) if len(frame) == record.caplen else None
         if packet is not None:
-            yield record.tv_sec + record.tv_usec / ticks, packet
+            yield number, record.tv_sec + record.tv_usec / ticks, packet
 
 
 def _ip(link: int, frame: bytes) -> Any:  # noqa: ANN401  dpkt has no types

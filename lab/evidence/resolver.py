@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from lab.evidence import message, strace_values
@@ -36,6 +36,7 @@ class ResolverEvent:
         message: What was sent or read; None for `timed_out`, and for what is too short to be a message.
         timeout_s: How long it was told to wait, in seconds, for `timed_out`; 0 when it only had a look; else None.
         refused: Whether the kernel dropped what was `sent` before the call returned, and told the sender so.
+        lines: The lines of strace's output that say so, from 1.
     """
 
     kind: Kind
@@ -49,6 +50,7 @@ class ResolverEvent:
     message: Message | None
     timeout_s: float | None
     refused: bool = False
+    lines: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,13 @@ class _Found:
     message: Message | None = None
     timeout_s: float | None = None
     refused: bool = False
+    lines: tuple[int, ...] = ()
 
     def event(self) -> ResolverEvent:
         server, server_port = self.server or (None, None)
         port, protocol = self.socket.local_port, self.socket.protocol
         of = (self.pid, self.fd, server, server_port, port, protocol)
-        return ResolverEvent(self.kind, self.time_s, *of, self.message, self.timeout_s, self.refused)
+        return ResolverEvent(self.kind, self.time_s, *of, self.message, self.timeout_s, self.refused, self.lines)
 
 
 def events(calls: Iterable[Call]) -> tuple[ResolverEvent, ...]:
@@ -84,7 +87,7 @@ def events(calls: Iterable[Call]) -> tuple[ResolverEvent, ...]:
     for call in sorted(calls, key=_takes_effect_s):
         handler = _HANDLERS.get(call.name)
         if handler is not None:
-            found += handler(call, descriptors)
+            found += [replace(each, lines=call.lines) for each in handler(call, descriptors)]
         descriptors.follow(call)
     return tuple(sorted((each.event() for each in found), key=lambda event: event.time_s))
 

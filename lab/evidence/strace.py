@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lab.evidence import strace_values
 from lab.evidence.errors import UnreadableError
@@ -32,6 +32,7 @@ class Call:
         arguments: Its arguments, as far as they are numbers, strings, groups.
         result: What it returned; None when it never did, or returned an address.
         more: What strace adds to the result: `(Timeout)`, `EAGAIN (Resource temporarily unavailable)`.
+        lines: Its lines in the file, from 1: one, or two where another thread's call came in between.
     """
 
     pid: int | None
@@ -41,6 +42,7 @@ class Call:
     arguments: Group
     result: int | None
     more: str
+    lines: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class _Begun:
 
     time_s: float
     text: str
+    line: int
 
 
 def parse(text: str) -> tuple[Call, ...]:
@@ -62,12 +65,12 @@ def parse(text: str) -> tuple[Call, ...]:
     calls: list[Call] = []
     begun: dict[int | None, _Begun] = {}
     understood = False
-    for line in text.split("\n"):
+    for number, line in enumerate(text.split("\n"), 1):
         found = _LINE.fullmatch(line.rstrip())
         if found is None:
             continue
         pid = None if found["pid"] is None else int(found["pid"])
-        read = tuple(_read(pid, float(found["time"]), found["rest"], begun))
+        read = tuple(_read(pid, float(found["time"]), found["rest"], begun, number))
         understood = understood or bool(read) or pid in begun or found["rest"].startswith(("+++ ", "--- ", "<... "))
         calls += read
     if text.strip() and not understood:
@@ -83,21 +86,23 @@ def is_whole(text: str) -> bool:
     return found is not None and found["rest"].startswith("+++ ")
 
 
-def _read(pid: int | None, time_s: float, rest: str, begun: dict[int | None, _Begun]) -> Iterator[Call]:
+def _read(pid: int | None, time_s: float, rest: str, begun: dict[int | None, _Begun], line: int) -> Iterator[Call]:
     """Give the calls that a line ends: one, or none when it only begins one."""
     returned_s = None
+    lines: tuple[int, ...] = (line,)
     if resumed := _RESUMED.match(rest):
         half = begun.pop(pid, None)
         if half is None or not half.text.startswith(f"{resumed['name']}("):
             return  # its beginning is not there
         time_s, returned_s, rest = half.time_s, time_s, half.text + rest[resumed.end() :]
+        lines = (half.line, line)
     if unfinished := _UNFINISHED.search(rest):
         if _CALL.match(rest):
-            begun[pid] = _Begun(time_s, rest[: unfinished.start()])
+            begun[pid] = _Begun(time_s, rest[: unfinished.start()], line)
         return
     call = _call(pid, time_s, rest)
     if call is not None:
-        yield call if returned_s is None else replace(call, returned_s=returned_s)
+        yield replace(call, returned_s=call.returned_s if returned_s is None else returned_s, lines=lines)
 
 
 def _call(pid: int | None, time_s: float, rest: str) -> Call | None:
@@ -128,4 +133,4 @@ def _never_returned(pid: int | None, half: _Begun) -> Iterator[Call]:
     """Give a call that the end of the program, or of the trace, found unfinished."""
     call = _call(pid, half.time_s, f"{half.text}) = ?")
     if call is not None:
-        yield call
+        yield replace(call, lines=(half.line,))

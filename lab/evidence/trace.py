@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.evidence.errors import UnreadableError
 
@@ -44,6 +44,7 @@ class Event:
             (see trace.sh); `mark` for a line that was written to `trace_marker`.
         arguments: Every `key=value` whose value is a number: 3.10 tells in decimal what later kernels tell in hex.
         text: A mark's text; None for any other event.
+        line: Its line in the trace, from 1.
     """
 
     time_s: float
@@ -53,6 +54,7 @@ class Event:
     name: str
     arguments: dict[str, int]
     text: str | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,12 @@ def parse(text: str) -> Trace:
     """
     events: list[Event] = []
     lost = 0
-    for line in text.split("\n"):
+    for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip()
         if header := _HEADER.match(stripped):
             lost = _lost(int(header[1]), int(header[2]), line)
         elif stripped and not stripped.startswith("# ") and stripped != "#" and not _NOTICES.fullmatch(stripped):
-            events.append(_event(stripped))
+            events.append(_event(stripped, number))
     return Trace(tuple(events), lost)
 
 
@@ -91,14 +93,14 @@ def _lost(kept: int, written: int, line: str) -> int:
     return written - kept
 
 
-def _event(line: str) -> Event:
+def _event(line: str, number: int) -> Event:
     found = _LINE.fullmatch(line)
     if found is None:
         raise UnreadableError(f"the trace's line is not understood: {line[:120]!r}")
     where = (float(found["time"]), found["task"], int(found["pid"]), int(found["cpu"]))
     if mark := _MARKS.match(line, found.start("name")):
-        return Event(*where, MARK, {}, line[mark.end() :])
-    return Event(*where, found["name"], _arguments(found["rest"]))
+        return Event(*where, MARK, {}, line[mark.end() :], line=number)
+    return Event(*where, found["name"], _arguments(found["rest"]), line=number)
 
 
 def _arguments(rest: str) -> dict[str, int]:

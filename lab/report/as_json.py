@@ -11,6 +11,7 @@ from lab.commands.box import BoxBuilt
 from lab.commands.doctor import Diagnosis
 from lab.commands.machines import Statuses
 from lab.commands.plan import Plan
+from lab.commands.report import ReportData
 from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
@@ -18,6 +19,7 @@ from lab.comparison import UNJUDGED, Cell, Comparison
 from lab.errors import LabError
 from lab.evidence.trial import Source
 from lab.lifeline import Lifeline
+from lab.report.page import document
 
 SCHEMA = 1
 """Goes up when a reader of an older version would misread it."""
@@ -162,3 +164,8 @@ def _lifeline(line: Lifeline) -> dict[str, object]:
 @fields.register
 def _(data: RunDone) -> dict[str, object]:
     return {"run": data.run.id, "path": str(data.path), **fields(data.comparison)}
+
+
+@fields.register
+def _(data: ReportData) -> dict[str, object]:
+    return {**document.of(data), **fields(data.comparison)}

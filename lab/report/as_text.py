@@ -14,6 +14,7 @@ from lab.commands.box import BoxBuilt
 from lab.commands.doctor import Diagnosis
 from lab.commands.machines import MachineStatus, Statuses
 from lab.commands.plan import MachinePlan, Plan
+from lab.commands.report import ReportData
 from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
@@ -217,3 +218,11 @@ def _(data: Diagnosis) -> RenderableType:
         table.add_row(mark, check.name, check.found)
     told = [Text(f"mend it: {command}", style="bold") for command in data.mend]
     return Group(table, "", *told) if told else table
+
+
+@render.register
+def _(data: ReportData) -> RenderableType:
+    told = [Text(sentence(name, data.comparison.cells), style="bold") for name in data.comparison.machines]
+    lacks = [Text(f"without {lack.what}: {lack.command}", style="dim") for lack in data.lacks]
+    files = [path for path in (data.html, data.pdf) if path]
+    return Group(*told, *lacks, *(_verbatim(str(path)) for path in files))

@@ -40,7 +40,7 @@ def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
             ["run", "--nonsense"],
             "--scenario, --trials, --lanes, --evidence, --target, --nameserver, --trace, --json, --quiet, --help",
         ),
-        (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, sweep, compare, show, demo, bench, box"),
+        (["nonsense"], "doctor, up, status, halt, destroy, ssh, run, sweep, compare, show, report, demo, bench, box"),
         (["run", "old", "-n", "0"], "0 is not in the range"),
         (["run", "old", "-n", "x"], "not a valid integer"),
         (["compare", "--run", "nonsense"], "none is stored yet"),
