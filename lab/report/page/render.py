@@ -78,7 +78,7 @@ def _environment(language: Language) -> Environment:
     environment.filters |= {
         "time": lambda at: figure(at, seconds(at.it)),
         "count": lambda at: figure(at, str(at.it)),
-        "share": lambda at: figure(at, interval(tuple(at.it) if at.it else None)),
+        "share": lambda at: figure(at, interval(tuple(at.it) if at.it else None).replace("-", "–", 1)),
         "probability": lambda at: figure(at, f"{at.it:.2g}"),
         "about": lambda at: figure(at, spoken.gettext("%(seconds)s s") % {"seconds": f"{at.it:.0f}"}),
         "peak": lambda at: figure(at, peak(at.it)),
@@ -95,7 +95,7 @@ def _environment(language: Language) -> Environment:
 
 def tick(moment_s: float) -> str:
     """Write a moment of an axis."""
-    return f"{moment_s * 1000:.0f} ms" if moment_s < 1 else f"{moment_s:.2f} s"
+    return f"{moment_s * 1000:.0f} ms" if moment_s < 1 else f"{moment_s:.3f} s"
 
 
 def _foreign(gettext: Callable[[str], str], language: Language) -> Callable[[View], Markup]:
@@ -113,7 +113,7 @@ def _foreign(gettext: Callable[[str], str], language: Language) -> Callable[[Vie
 
 def _painted(line: View, conntracks: View) -> Markup:
     """Give a raw line with the addresses of the trial's conntracks marked."""
-    text = str(line["text"])
+    text = str(line["text"]).strip()
     known = {address.it: place for place, address in enumerate(conntracks)}
     if not known:
         return escape(text)

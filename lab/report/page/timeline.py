@@ -29,7 +29,7 @@ FIRST, LAST = 17.0, 93.0
 BESIDE = 1.1
 """How far the queries are beside a lane's middle, so that two that wait together are seen side by side, in percent."""
 
-TOP_PX, BOTTOM_PX = 64.0, 26.0
+TOP_PX, BOTTOM_PX = 68.0, 26.0
 
 SHAPES = {"A": "circle", "AAAA": "square"}
 

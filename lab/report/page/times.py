@@ -11,10 +11,10 @@ from lab.report.page.view import View
 LEFT, WIDTH = 1.5, 96.0
 """Where the axis begins and how long it is, in percent of the width."""
 
-BIN = 2.4
-"""Dots within so much of the width are stacked, in percent; on a phone that is some eight pixels."""
+BIN = 1.6
+"""Dots within so much of the width are stacked, in percent; on a phone that is some six pixels."""
 
-BIN_PX, STACK_PX, DOT_PX = 8.0, 92.0, 7.5
+BIN_PX, STACK_PX, DOT_PX = 6.0, 92.0, 7.0
 
 BEYOND_S = 0.4
 """How far the axis goes beyond the longest lookup, in seconds."""

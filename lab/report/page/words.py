@@ -29,12 +29,4 @@ STAGES = {
     "read by the resolver": N_("read by the resolver"),
 }
 
-STATUSES = {
-    "seen": N_("seen"),
-    "dropped": N_("dropped"),
-    "not seen": N_("not seen"),
-    "not traced": N_("not traced"),
-    "not on its way": N_("not on its way"),
-}
-
-ALL = {**OUTCOMES, **STAGES, **STATUSES}
+ALL = {**OUTCOMES, **STAGES}
