@@ -28,19 +28,32 @@ LANGUAGES = {"en": Language.ENGLISH, "zh": Language.CHINESE}
 @machines_argument
 @click.option("--scenario", "-s", "scenarios", multiple=True, help="A scenario; repeatable. All by default.")
 @click.option("--run", "run_id", metavar="RUN", help="Look at this run; by default at the newest of each cell.")
+@click.option("--format", "form", type=click.Choice(["md", "csv", "json", "html"]), help="For a ticket or a program.")
 @common
-def compare(
-    machines: Sequence[str], scenarios: Sequence[str], run_id: str | None, *, as_json: bool, quiet: bool
+def compare(  # noqa: PLR0913  its options
+    machines: Sequence[str],
+    scenarios: Sequence[str],
+    run_id: str | None,
+    *,
+    form: str | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Put machines side by side, from stored runs; needs no machine.
 
     \b
     Examples:
       lab compare old new
+      lab compare old new --format md              a table to paste into a ticket
       lab compare --run 20261123T160000Z --json
     """
+    if as_json and form not in {None, "json"}:
+        raise click.UsageError(f"--json and --format {form} are two forms: give one of them")
     carry_out(
-        lambda session: compare_command.compare(session, machines, scenarios, run_id), as_json=as_json, quiet=quiet
+        lambda session: compare_command.compare(session, machines, scenarios, run_id),
+        as_json=as_json or form == "json",
+        quiet=quiet,
+        form=form,
     )
 
 

@@ -41,15 +41,18 @@ def machines_argument(function: F) -> F:
     return click.argument("machines", nargs=-1, metavar="[MACHINE]...")(function)
 
 
-def carry_out(do: Callable[[Session], Result[object] | int], *, as_json: bool, quiet: bool) -> NoReturn:
+def carry_out(
+    do: Callable[[Session], Result[object] | int], *, as_json: bool, quiet: bool, form: str | None = None
+) -> NoReturn:
     """Do a verb's work in a session, print its result, and end with its exit status.
 
     Args:
         do: The command; it gives a result, or an exit status where another program did the talking.
         as_json: Print the result as JSON.
         quiet: Show no progress.
+        form: Print a comparison in this form; None for the terminal's own.
     """
-    terminal = Terminal(as_json_document=as_json, quiet=quiet)
+    terminal = Terminal(as_json_document=as_json, quiet=quiet, form=form)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     home = Home.from_environment()

@@ -240,15 +240,15 @@ def is_workaround(scenario: Scenario) -> bool:
 def _lacks(
     compared: Comparison, twins: Twins | None, curve: Sequence[Point], workarounds: Iterable[Workaround]
 ) -> Iterable[Lack]:
-    machines = " ".join(compared.machines)
+    machines = _each(*compared.machines)
     eras = {machine.era for machine in compared.machines.values()}
     shown = twins.scenario.name if twins else FAVOURITE
     if not any(cell.arms for cell in compared.cells):
         yield Lack(Lacking.RACE, f"lab run {machines} -s {FAVOURITE} --evidence")
     if Era.DROP not in eras:
-        yield Lack(Lacking.DROP, f"lab up old && lab run old {machines} -s {shown} --evidence")
+        yield Lack(Lacking.DROP, f"lab up old && lab run {_each('old', *compared.machines)} -s {shown} --evidence")
     if eras <= {Era.DROP}:
-        yield Lack(Lacking.OTHER, f"lab up new && lab run {machines} new -s {shown} --evidence")
+        yield Lack(Lacking.OTHER, f"lab up new && lab run {_each(*compared.machines, 'new')} -s {shown} --evidence")
     if twins is None or not twins.gathered:
         yield Lack(Lacking.EVIDENCE, f"lab run {machines} -s {shown} --evidence")
     untried = [f"-s {workaround.scenario.name}" for workaround in workarounds if not workaround.cells]
@@ -256,3 +256,7 @@ def _lacks(
         yield Lack(Lacking.WORKAROUNDS, f"lab run {machines} {' '.join(untried)}")
     if not curve:
         yield Lack(Lacking.CURVE, f"lab sweep {machines}")
+
+
+def _each(*names: str) -> str:
+    return " ".join(dict.fromkeys(names))

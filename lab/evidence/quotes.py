@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,12 @@ class Quotes:
             packets = capture.parse((self._directory / source).read_bytes())
         except (OSError, UnreadableError):
             return {}
-        return {packet.number: in_words(packet) for packet in packets if packet.number is not None}
+        found: dict[int, list[str]] = defaultdict(list)
+        for packet in packets:
+            if packet.number is not None:
+                found[packet.number].append(in_words(packet))
+        # Over TCP, one segment may complete several messages.
+        return {number: "; ".join(said) for number, said in found.items()}
 
 
 def in_words(packet: WirePacket) -> str:

@@ -18,13 +18,11 @@ from lab.commands.report import ReportData
 from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
-from lab.comparison import Cell, Comparison, Difference, sentence
+from lab.comparison import Cell, Comparison, sentence
+from lab.report import sentences
 from lab.report.figures import interval, peak, seconds
 from lab.report.timeline import timeline
 from lab.store import RanOn
-
-LIKELY = 0.05
-"""A difference that chance alone would make more often than this is not worth a line."""
 
 
 @singledispatch
@@ -45,23 +43,18 @@ def _(data: Comparison) -> RenderableType:
     for cell in data.cells:
         if cell.scenario != previous:
             table.add_row(Text(cell.scenario, style="bold"))
-        machine = _called(cell.machine, replica=data.machines[cell.machine].replica)
+        machine = sentences.called(cell.machine, replica=data.machines[cell.machine].replica)
         table.add_row(f"  {machine}", *_figures(cell, traced=traced))
         previous = cell.scenario
-    left_out = [Text(f"{left.scenario} on {left.machine} is left out: {left.reason}") for left in data.left_out]
+    left_out = [Text(sentences.left_out(left)) for left in data.left_out]
     machines = [_machine(name, machine) for name, machine in data.machines.items()]
-    sentences = [_sentence(name, data.cells) for name in data.machines]
-    differences = [_difference(found) for found in data.differences if found.p <= LIKELY]
-    return Group("", table, "", *left_out, *machines, "", *sentences, *differences)
+    kernels = [Text(sentence(name, data.cells), style="bold") for name in data.machines]
+    differences = [Text(told) for told in sentences.differences(data)]
+    return Group("", table, "", *left_out, *machines, "", *kernels, *differences)
 
 
 def _table() -> Table:
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-
-
-def _called(name: str, *, replica: bool) -> str:
-    """A replica never passes for the real thing, in no table."""
-    return f"{name} (replica)" if replica else name
 
 
 def _figures(cell: Cell, *, traced: bool) -> Iterable[RenderableType]:
@@ -76,20 +69,8 @@ def _figures(cell: Cell, *, traced: bool) -> Iterable[RenderableType]:
     return str(cell.trials), str(cell.armed), stalled, interval(cell.interval), took or "-", *medians, outcome
 
 
-def _difference(found: Difference) -> Text:
-    counts = " against ".join(f"{cell.stalled} of {cell.counted}" for cell in (found.one, found.other))
-    who = f"{found.one.machine} and {found.other.machine}"
-    return Text(f"{found.scenario}: {who} differ, {counts} stalled (Fisher's exact test: p = {found.p:.2g})")
-
-
 def _machine(name: str, machine: RanOn) -> Text:
-    kind = "a replica, rewound to" if machine.replica else "untouched,"
-    system = f" on {machine.system}" if machine.system else ""
-    return Text(f"{name}: kernel {machine.kernel}{system}, {kind} era {machine.era}", style="dim")
-
-
-def _sentence(name: str, cells: Iterable[Cell]) -> Text:
-    return Text(sentence(name, cells), style="bold")
+    return Text(sentences.machine(name, machine), style="dim")
 
 
 def _style(verdict: str) -> str:
@@ -110,7 +91,9 @@ def _(data: Swept) -> RenderableType:
     previous = None
     for point in data.points:
         if point.machine != previous:
-            table.add_row(Text(_called(point.machine, replica=data.machines[point.machine].replica), style="bold"))
+            table.add_row(
+                Text(sentences.called(point.machine, replica=data.machines[point.machine].replica), style="bold")
+            )
         shares = [
             cell for share in (point.armed, point.stalled) for cell in (str(share.count), interval(share.interval))
         ]
@@ -156,7 +139,7 @@ def _(data: Statuses) -> RenderableType:
     for name in ("machine", "state", "by", "era", "kernel", "address"):
         table.add_column(name, no_wrap=True)
     for machine in data.machines:
-        name = _called(machine.name, replica=machine.replica)
+        name = sentences.called(machine.name, replica=machine.replica)
         kernel, address = machine.kernel or "-", machine.address or "-"
         table.add_row(name, _state(machine), machine.provider or "-", machine.era, kernel, address)
     about = [_about(machine) for machine in data.machines]

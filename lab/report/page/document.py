@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from lab.catalogue.scenario import Scenario
 from lab.commands.exhibit import Exhibit, Line, local_out_s
 from lab.commands.folding import Fold
 from lab.commands.report import ReportData, Twins
@@ -24,7 +25,7 @@ def of(data: ReportData) -> dict[str, Any]:
         "runs": [_run(run) for run in data.runs],
         "scenarios": {
             name: {"title": scenario.title, "shows": scenario.shows, "arms": scenario.arms}
-            for name, scenario in data.comparison.scenarios.items()
+            for name, scenario in _scenarios(data).items()
         },
         "answers": [vars(answer) for answer in data.answers],
         "times": _times(data.trials),
@@ -60,6 +61,16 @@ def of(data: ReportData) -> dict[str, Any]:
             for found in data.workarounds
         ],
         "lacks": [{"what": lack.what.value, "command": lack.command} for lack in data.lacks],
+    }
+
+
+def _scenarios(data: ReportData) -> dict[str, Scenario]:
+    """Give the scenarios that were tried, and behind them those that every machine left out."""
+    asked = {name: scenario for run in data.runs for name, scenario in run.scenarios.items()}
+    return data.comparison.scenarios | {
+        left.scenario: asked[left.scenario]
+        for left in data.comparison.left_out
+        if left.scenario not in data.comparison.scenarios
     }
 
 

@@ -18,6 +18,9 @@ from lab.report.page.view import View, figure
 
 DOMAIN = "report"
 
+EN_DASH = "\u2013"
+"""Between the ends of an interval; a terminal makes do with a hyphen."""
+
 
 def page(document: Mapping[str, Any], language: Language) -> str:
     """Give the page as HTML.
@@ -78,7 +81,7 @@ def _environment(language: Language) -> Environment:
     environment.filters |= {
         "time": lambda at: figure(at, seconds(at.it)),
         "count": lambda at: figure(at, str(at.it)),
-        "share": lambda at: figure(at, interval(tuple(at.it) if at.it else None).replace("-", "–", 1)),
+        "share": lambda at: figure(at, interval(tuple(at.it) if at.it else None).replace("-", EN_DASH, 1)),
         "probability": lambda at: figure(at, f"{at.it:.2g}"),
         "about": lambda at: figure(at, spoken.gettext("%(seconds)s s") % {"seconds": f"{at.it:.0f}"}),
         "peak": lambda at: figure(at, peak(at.it)),
@@ -127,5 +130,6 @@ def _painted(line: View, conntracks: View) -> Markup:
 
 def _called(name: View, machines: View, gettext: Callable[[str], str]) -> Markup:
     """Give a machine's name; a replica never passes for the real thing."""
-    replica = Markup(' <span class="replica">{}</span>').format(gettext("(replica)"))
+    # With its space, which Chinese does not set.
+    replica = Markup('<span class="replica">{}</span>').format(gettext(" (replica)"))
     return Markup("<b>{}</b>{}").format(str(name), replica if machines[str(name)]["replica"] else "")
