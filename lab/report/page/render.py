@@ -15,6 +15,7 @@ from lab.language import Language, translations
 from lab.report.figures import interval, peak, seconds
 from lab.report.page import curve, timeline, times, words
 from lab.report.page.view import View, figure
+from lab.report.sentences import LIKELY
 
 DOMAIN = "report"
 
@@ -92,7 +93,7 @@ def _environment(language: Language) -> Environment:
         "px": lambda value: f"{value:.2f}".rstrip("0").rstrip("."),
         "tick": tick,
     }
-    environment.globals["share_y"] = curve.share_y
+    environment.globals |= {"share_y": curve.share_y, "likely": LIKELY}
     return environment
 
 
@@ -108,10 +109,16 @@ def _foreign(gettext: Callable[[str], str], language: Language) -> Callable[[Vie
         text = " ".join(str(at).split())
         translated = gettext(text)
         if language is Language.ENGLISH or translated != text:
-            return escape(translated)
-        return Markup('<span lang="en">{}</span>').format(text)
+            return _with_code(translated)
+        return Markup('<span lang="en">{}</span>').format(_with_code(text))
 
     return said
+
+
+def _with_code(text: str) -> Markup:
+    """Give a text with what stands between backquotes, as scenarios write terms, set as code."""
+    parts = enumerate(text.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in parts)
 
 
 def _painted(line: View, conntracks: View) -> Markup:

@@ -31,6 +31,9 @@ BESIDE = 1.1
 
 TOP_PX, BOTTOM_PX = 68.0, 26.0
 
+NAME_PX = 8.0
+"""How far a query's name is above the mark of its being sent."""
+
 SHAPES = {"A": "circle", "AAAA": "square"}
 
 
@@ -170,10 +173,15 @@ def _picture(shown: View, scale: Scale, folds: View) -> Picture:
         lanes=tuple((name, lane_x(place)) for place, name in enumerate(LANES)),
         ways=ways,
         waits=tuple(_waits(shown["waits"], scale)),
-        ticks=tuple(scale.ticks(last_s)),
+        ticks=tuple(tick for tick in scale.ticks(last_s) if not _hidden(tick[1], ways)),
         breaks=tuple(each for each in scale.breaks if each.top_px < scale.y(last_s)),
         folds=folds,
     )
+
+
+def _hidden(tick_y: float, ways: Iterable[Way]) -> bool:
+    """Tell whether a query's name is written where a mark of the axis would be."""
+    return any(way.at["attempt"].it > 1 and abs(way.label_y - NAME_PX - tick_y) < NAME_PX * 1.5 for way in ways)
 
 
 def lane_x(place: int) -> float:
