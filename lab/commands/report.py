@@ -135,8 +135,10 @@ def report(session: Session, run_ids: Sequence[str], html: Path, *, pdf: bool) -
         pdf: Whether it is wanted as PDF, too.
 
     Raises:
-        BadInput: there is no such run, or none has any trial.
+        BadInput: there is no such run, or none has any trial, or the page would be where its PDF is to be.
     """
+    if html.suffix == ".pdf":
+        raise BadInput(f"{html} would be a page in HTML", hint=f"try: -o {html.with_suffix('.html')} --pdf")
     store = session.store
     runs = sorted({run.id: run for run in _runs(session, run_ids)}.values(), key=lambda run: run.id, reverse=True)
     with session.work.step("judging the stored trials"):

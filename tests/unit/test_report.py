@@ -250,14 +250,14 @@ def test_the_page_loads_nothing_and_admits_nothing_but_its_own(stored: Stored, t
 def test_what_a_machine_says_is_never_markup(tmp_path: Path) -> None:
     """Raw evidence comes from machines that are not to be trusted."""
     stored = stored_runs.at(tmp_path / "lab")
-    run = stored.run(("old-nfqueue", "new-nfqueue"), change=stored_runs.hostile)
+    run = stored.run(("old-nfqueue", "new-nfqueue", "old-baseline"), change=stored_runs.hostile)
     stored.store.leave_out(run, "new", "baseline", HOSTILE)
-    stored.run(("old-baseline",))
     reported(stored, tmp_path / "report.html", run.id)
     page = (tmp_path / "report.html").read_text()
 
     assert "&lt;b onclick=1&gt;" in page
     assert "<b onclick" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
     assert HOSTILE not in page
 
 
@@ -282,6 +282,14 @@ def test_a_report_of_nothing_is_bad_input(tmp_path: Path, arguments: list[str], 
     assert done.returncode == 2
     assert named in done.stderr
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_page_is_not_written_where_a_pdf_would_be(stored: Stored, tmp_path: Path) -> None:
+    """Who asks for report.pdf means --pdf."""
+    done = lab(stored.home, "report", "-o", str(tmp_path / "report.pdf"))
+
+    assert done.returncode == 2
+    assert f"try: -o {tmp_path / 'report.html'} --pdf" in done.stderr
 
 
 def test_a_run_in_which_everything_was_left_out_has_a_page_too(tmp_path: Path) -> None:
