@@ -39,12 +39,14 @@ class Part:
 
     Attributes:
         trials: How many were made.
+        armed: In how many the race was armed.
         counted: How many of them say something about the kernel.
         stalled: How many of those stalled.
         median_s: Their median name-lookup time, in seconds; None for none.
     """
 
     trials: int
+    armed: int
     counted: int
     stalled: int
     median_s: float | None
@@ -91,6 +93,17 @@ class Cell:
     verdict: CellVerdict
     expected: Expected | None
     may_stay_unarmed: bool
+
+    @property
+    def tracing_s(self) -> float | None:
+        """By how much the median of the trials with evidence is above that of those without, in seconds.
+
+        None where there are not both, or where only one of them has stalls: that is no matter of tracing's own time.
+        """
+        bare, traced = self.bare, self.traced
+        if bare.median_s is None or traced.median_s is None or bool(bare.stalled) != bool(traced.stalled):
+            return None
+        return traced.median_s - bare.median_s
 
     @property
     def as_expected(self) -> bool:
@@ -180,7 +193,7 @@ def cell(machine: str, ran_on: RanOn, scenario: Scenario, verdicts: Sequence[Ver
         scenario=scenario.name,
         arms=scenario.arms,
         trials=len(verdicts),
-        armed=sum(verdict.armed is True for verdict in verdicts if verdict.outcome not in UNJUDGED),
+        armed=_armed(verdicts),
         counted=len(counted),
         stalled=stalled,
         unjudged=dict(unjudged),
@@ -208,10 +221,15 @@ def _times_s(counted: Sequence[Verdict]) -> list[float]:
     return [verdict.lookup_s for verdict in counted if verdict.lookup_s is not None]
 
 
+def _armed(verdicts: Iterable[Verdict]) -> int:
+    return sum(verdict.armed is True for verdict in verdicts if verdict.outcome not in UNJUDGED)
+
+
 def _part(verdicts: Sequence[Verdict]) -> Part:
     counted = _counted(verdicts)
     times_s = _times_s(counted)
-    return Part(len(verdicts), len(counted), _stalled(counted), statistics.median(times_s) if times_s else None)
+    median_s = statistics.median(times_s) if times_s else None
+    return Part(len(verdicts), _armed(verdicts), len(counted), _stalled(counted), median_s)
 
 
 @dataclass(frozen=True)

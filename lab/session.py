@@ -14,15 +14,16 @@ from lab.errors import BadInput, BrokenEnvironment, Cancelled
 from lab.files import locked
 from lab.home import PROVISION, Home
 from lab.parallel import for_each
-from lab.preference import Preference, ProviderName
+from lab.preference import Preference
 from lab.provider import choice as choices
 from lab.provider import own_box
 from lab.provider.base import Provider, State
-from lab.provider.choice import Choice, HostAbilities
+from lab.provider.choice import Choice
 from lab.provider.host import Host
 from lab.provider.qemu import Qemu
 from lab.provider.qemu_process import PortTaken
 from lab.provider.vagrant import Vagrant
+from lab.provision import pace
 from lab.provision.ensure import ensure, named
 from lab.provision.facts import Facts
 from lab.provision.wake import wake
@@ -62,8 +63,9 @@ class Session:
         Raises:
             BadInput: what is preferred does not go with a machine.
         """
-        host = choices.AnyHost() if preference.provider is ProviderName.VAGRANT else self._host
-        return [self._decide(definition, preference, host) for definition in definitions]
+        return [
+            self._settled(definition, choices.foresee(definition, preference, self._host)) for definition in definitions
+        ]
 
     def chosen(self, definitions: Sequence[Definition], preference: Preference) -> list[Machine]:
         """Give machines on the systems they have; for those that are not there, choose system and provider, and say so.
@@ -119,13 +121,12 @@ class Session:
                     hint=f"to have it another way, destroy it first: lab destroy {machine.name}",
                 )
             return machine
-        machine = self._decide(definition, preference, self._host)
+        machine = self._settled(definition, choices.decide(definition, preference, self._host))
         choice = self.choice(machine)
         self.work.note(f"{machine.in_words}, by {choice.in_words}: {choice.reason}", machine.name)
         return machine
 
-    def _decide(self, definition: Definition, preference: Preference, host: HostAbilities) -> Machine:
-        choice = choices.decide(definition, preference, host)
+    def _settled(self, definition: Definition, choice: Choice) -> Machine:
         self._choices[definition.name] = choice
         return choices.applied(definition, choice)
 
@@ -179,7 +180,9 @@ class Session:
                 self._settle(machine)
                 if was_running or cold or (facts := self._resumed(machine)) is None:
                     provider.up(machine)
+                    booted = pace.now(self.shell(machine))
                     facts = self.provisioned(machine, stap=stap)
+                    pace.check(machine.name, booted, pace.now(self.shell(machine)))
                     if save and not was_running:
                         self._save(machine)
             except Cancelled:
@@ -242,8 +245,19 @@ class Session:
             BrokenEnvironment: it is not running, or a step failed.
         """
         return ensure(
-            self.shell(machine), machine, PROVISION, lanes=lanes.default(machine.cpus), stap=stap, work=self.work
+            self.shell(machine),
+            machine,
+            PROVISION,
+            lanes=lanes.default(machine.cpus),
+            stap=stap,
+            reboot=lambda: self._boot_anew(machine),
+            work=self.work,
         )
+
+    def _boot_anew(self, machine: Machine) -> None:
+        provider = self.provider(machine)
+        provider.halt(machine)
+        provider.up(machine)
 
     def tidy(self) -> None:
         """Remove what machines shared that are gone.

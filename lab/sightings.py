@@ -10,6 +10,7 @@ from enum import StrEnum
 from lab.evidence import kernel, server_log
 from lab.evidence.capture import WirePacket
 from lab.evidence.clocks import Clocks
+from lab.evidence.resolver import DNS_PORT
 from lab.evidence.trace import MARK, Trace
 from lab.evidence.trial import Evidence
 
@@ -17,6 +18,9 @@ DAY_S = 86400
 
 NF_DROP = 0
 """linux/netfilter.h"""
+
+STRACE_WITHIN_S = 0.005
+"""strace stamps a call when it is told of it and gets a processor: under emulation up to so much later."""
 
 
 class Stage(StrEnum):
@@ -46,6 +50,7 @@ class Sighting:
         within_s: How far off that may be, in seconds.
         detail: What else the source says of it.
         dropped: Whether it ended there, by what the source says.
+        server: The address of the server that is asked; None where the source does not say.
         ct: The address of its conntrack there; None where the source does not have it, or it has none.
         returned: What confirm returned for it; None elsewhere.
         clashed: Whether confirm met a clash.
@@ -61,6 +66,7 @@ class Sighting:
     within_s: float = 0.0
     detail: str = ""
     dropped: bool = False
+    server: str | None = None
     ct: int | None = None
     returned: int | None = None
     clashed: bool = False
@@ -93,6 +99,7 @@ def of_trial(evidence: Evidence) -> tuple[Sighting, ...]:
         *_by_hook(evidence, monotonic),
         *_by_verdict_program(evidence, monotonic),
         *_by_kernel(evidence, marks, monotonic),
+        *_by_systemtap(evidence),
         *_on_wire("client.pcap", evidence.wire.value or (), {False: Stage.WIRE, True: Stage.ANSWER}),
         *_on_wire("server.pcap", evidence.server_wire.value or (), {False: Stage.SERVER}),
         *_by_server(evidence),
@@ -100,12 +107,13 @@ def of_trial(evidence: Evidence) -> tuple[Sighting, ...]:
 
 
 def cut_off(evidence: Evidence) -> frozenset[str]:
-    """Name the sources whose end is missing: that they do not show something proves nothing."""
+    """Name the sources of which a part is missing: that they do not show something proves nothing."""
     found = set()
     if not evidence.resolver.whole:
         found.add("client.strace")
     left = [mark.value for mark in evidence.marks if mark.value and mark.value.traced_s is not None]
-    if evidence.traced.value and len(_marks_in(evidence.traced.value)) < len(left):
+    trace = evidence.traced.value
+    if trace and (trace.lost or len(_marks_in(trace)) < len(left)):
         found.add("trace")
     return frozenset(found)
 
@@ -144,7 +152,16 @@ def _by_resolver(evidence: Evidence) -> Iterator[Sighting]:
             detail = f"{event.protocol}, {said}" if said else event.protocol
             stage, sport = stages[event.kind], event.local_port
             yield Sighting(
-                "client.strace", stage, told.dns_id, told.qtype, sport, event.time_s, 0, detail, lines=event.lines
+                "client.strace",
+                stage,
+                told.dns_id,
+                told.qtype,
+                sport,
+                event.time_s,
+                STRACE_WITHIN_S,
+                detail,
+                server=event.server,
+                lines=_lines(event.line, event.last_line),
             )
 
 
@@ -158,7 +175,8 @@ def _by_hook(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
             packet.flow.sport,
             clock.realtime_s(packet.monotonic_s),
             clock.within_s,
-            _conntrack(packet.ct),
+            f"packet {packet.skb:016x}, {_conntrack(packet.ct)}",
+            server=packet.flow.dst,
             ct=packet.ct,
             lines=_lines(packet.line),
         )
@@ -184,6 +202,7 @@ def _by_verdict_program(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
                 clock.realtime_s(time_s),
                 clock.within_s,
                 detail,
+                server=packet.flow.dst if packet.flow else None,
                 lines=_lines(packet.line),
             )
 
@@ -198,12 +217,21 @@ def _by_kernel(evidence: Evidence, marks: list[Clocks], monotonic: Clock) -> Ite
     for step in kernel.steps(trace):
         time_s = clock.realtime_s(step.time_s)
         seen = Sighting(
-            "trace", Stage.CONFIRM, step.dns_id, None, step.sport, time_s, clock.within_s, ct=step.ct, lines=step.lines
+            "trace",
+            Stage.CONFIRM,
+            step.dns_id,
+            None,
+            step.sport,
+            time_s,
+            clock.within_s,
+            ct=step.ct,
+            lines=_lines(step.line, *step.ended),
         )
         previous = before.get(step.dns_id)
         if step.did is kernel.Did.SENT and previous and previous.did is kernel.Did.REINJECTED:
             yield replace(seen, detail=f"not needed: {_conntrack(step.ct)} is confirmed already")
-        if step.did in stages:
+        # A confirm whose return is not known, returned nothing that could be told.
+        if step.did in stages and not (step.did is kernel.Did.CONFIRMED and step.returned is None):
             yield replace(
                 seen,
                 stage=stages[step.did],
@@ -236,20 +264,27 @@ def _by_older_trace(evidence: Evidence, trace: Trace) -> Iterator[Sighting]:
         )
 
 
-def _lines(line: int | None) -> tuple[int, ...]:
-    return () if line is None else (line,)
+def _by_systemtap(evidence: Evidence) -> Iterator[Sighting]:
+    for done in evidence.tapped.value or ():
+        if done.flow.dport == DNS_PORT:
+            detail = f"{_returned(done.returned)}, {_conntrack(done.ct)}"
+            seen = (done.dns_id, None, done.flow.sport, done.time_s, 0, detail, done.returned == NF_DROP)
+            yield Sighting("stap.out", Stage.CONFIRM, *seen, server=done.flow.dst, ct=done.ct, returned=done.returned)
+
+
+def _lines(*lines: int) -> tuple[int, ...]:
+    """Give the numbers of lines, each once; what was not read from a file has none."""
+    return tuple(dict.fromkeys(line for line in lines if line))
 
 
 def _told(step: kernel.Step) -> str:
     if step.did is not kernel.Did.CONFIRMED:
         return _conntrack(step.ct)
     clash = " after a clash" if step.clashed else ""
-    if step.returned is None:
-        return f"entered with {_conntrack(step.ct)}"
     return f"{_returned(step.returned)}{clash}, {_conntrack(step.ct)}"
 
 
-def _returned(value: int) -> str:
+def _returned(value: int | None) -> str:
     return f"{value} (NF_DROP)" if value == NF_DROP else f"{value} (NF_ACCEPT)"
 
 
@@ -264,8 +299,8 @@ def _on_wire(source: str, packets: Iterable[WirePacket], stages: dict[bool, Stag
             continue
         flow = packet.flow.reversed if told.is_answer else packet.flow
         detail = f"{packet.protocol}, {packet.flow.src} to {packet.flow.dst}"
-        stage, lines = stages[told.is_answer], _lines(packet.number)
-        yield Sighting(source, stage, told.dns_id, told.qtype, flow.sport, packet.time_s, 0, detail, lines=lines)
+        stage, sport, time_s, lines = stages[told.is_answer], flow.sport, packet.time_s, _lines(packet.number)
+        yield Sighting(source, stage, told.dns_id, told.qtype, sport, time_s, 0, detail, server=flow.dst, lines=lines)
 
 
 def _by_server(evidence: Evidence) -> Iterator[Sighting]:

@@ -282,10 +282,10 @@ class _Printed(io.RawIOBase):
             return len(got)
 
 
-def answers(host: str, port: int) -> bool:
-    """Tell whether an SSH server answers on a port: it speaks first (RFC 4253, section 4.2)."""
+def answers(host: str, port: int, bound_s: float = ANSWER_BOUND_S) -> bool:
+    """Tell whether an SSH server answers on a port within a bound: it speaks first (RFC 4253, section 4.2)."""
     try:
-        with socket.create_connection((host, port), timeout=ANSWER_BOUND_S) as connection:
+        with socket.create_connection((host, port), timeout=bound_s) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

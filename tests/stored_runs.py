@@ -57,12 +57,15 @@ class Stored:
     home: Path
     store: RunStore
 
-    def run(self, names: tuple[str, ...], *, evidence: bool = True, change: Change = lambda _, raw: raw) -> Run:
-        """Store a run of recorded trials, each without evidence, and with it where that is wanted.
+    def run(
+        self, names: tuple[str, ...], *, bare: bool = True, evidence: bool = True, change: Change = lambda _, raw: raw
+    ) -> Run:
+        """Store a run of recorded trials, each as it is without evidence, and as it is with it.
 
         Args:
             names: The trials, as they are called in tests/evidence/replicas.
-            evidence: Whether each is there with evidence, too.
+            bare: Whether each is there without evidence.
+            evidence: Whether each is there with it.
             change: Changes a raw file, given its name.
         """
         cells = [(name.split("-", 1)[0], name.split("-", 1)[1], name) for name in names]
@@ -71,7 +74,8 @@ class Stored:
         run = self.store.begin(machines, scenarios, 1)
         for machine, scenario, name in cells:
             raw = {path.name: change(path.name, path.read_bytes()) for path in (RECORDED / name).iterdir()}
-            self.store.add_trial(run, machine, scenario, 1, {file: raw[file] for file in BARE if file in raw})
+            if bare:
+                self.store.add_trial(run, machine, scenario, 1, {file: raw[file] for file in BARE if file in raw})
             if evidence:
                 self.store.add_trial(run, machine, scenario, 2, raw)
         return self.store.finish(run)

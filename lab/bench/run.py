@@ -18,6 +18,7 @@ from lab import __version__, process
 from lab.bench.booting import booting, warm
 from lab.bench.demonstration import demonstration
 from lab.bench.lanes import lanes
+from lab.bench.provisioning import provisioning
 from lab.bench.tools import REPEATS, Figures
 from lab.bench.trials import trials
 from lab.bench.verdicts import verdicts
@@ -31,6 +32,7 @@ PARTS: Mapping[str, Callable[[Path], Figures]] = MappingProxyType(
     {
         "booting": booting,
         "warm": warm,
+        "provisioning": provisioning,
         "trials": trials,
         "lanes": lanes,
         "verdicts": verdicts,

@@ -32,7 +32,7 @@ def doctor(*, as_json: bool, quiet: bool) -> None:
 @click.option(
     "--hypervisor", metavar="NAME", help="What runs Vagrant's guests: virtualbox, libvirt, libvirt-session or qemu."
 )
-@click.option("--replica", is_flag=True, help="Replicas, where CentOS could be had.")
+@click.option("--replica/--no-replica", default=None, help="Replicas, where CentOS could be had; or CentOS there.")
 @click.option("--cold", is_flag=True, help="Boot them, whatever is saved, and save them anew.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done: Vagrantfile, yum and boot loader steps.")
 @trace_option
@@ -43,7 +43,7 @@ def up(  # noqa: PLR0913  its options
     hypervisor: str | None,
     trace: str | None,
     *,
-    replica: bool,
+    replica: bool | None,
     cold: bool,
     dry_run: bool,
     as_json: bool,

@@ -8,6 +8,7 @@ import click
 
 from lab import __version__
 from lab.cli import machines, stored, trials
+from lab.cli.diagnose import diagnose
 from lab.cli.verb import fail, usage_error
 
 
@@ -43,6 +44,7 @@ VERBS = (
     stored.compare,
     stored.show,
     stored.report,
+    diagnose,
     trials.demo,
     trials.bench,
     machines.box,

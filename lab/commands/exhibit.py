@@ -14,6 +14,7 @@ from lab.evidence import counters, kernel, trial
 from lab.evidence.counters import Reading
 from lab.evidence.errors import UnreadableError
 from lab.evidence.quotes import Quote, Quotes
+from lab.evidence.resolver import ResolverEvent
 from lab.evidence.trial import Evidence, Source
 from lab.lifeline import Lifeline, Point, Status
 from lab.review import Judged
@@ -146,7 +147,7 @@ def _waits(evidence: Evidence, scenario: Scenario, start_s: float | None, quotes
     least_s = WAIT_SHARE * scenario.lookup.client.retry_s
     for event, later in pairwise(evidence.resolver.value or ()):
         if later.time_s - event.time_s >= least_s and start_s is not None:
-            told = tuple(quote for line in later.lines if (quote := quotes.get("client.strace", line)))
+            told = tuple(quote for line in _lines(later) if (quote := quotes.get("client.strace", line)))
             yield Wait(event.time_s - start_s, later.time_s - start_s, told)
 
 
@@ -156,8 +157,12 @@ def _place(ct: int | None, conntracks: tuple[int, ...]) -> int | None:
 
 def _hook(evidence: Evidence, conntracks: tuple[int, ...], quotes: Quotes) -> Iterator[Line]:
     for packet in evidence.queued.value or ():
-        if packet.line is not None and (quote := quotes.get("dmesg", packet.line)):
+        if quote := quotes.get("dmesg", packet.line):
             yield Line(quote, _place(packet.ct, conntracks))
+
+
+def _lines(event: ResolverEvent) -> tuple[int, ...]:
+    return tuple(dict.fromkeys((event.line, event.last_line)))
 
 
 def _strace(evidence: Evidence, scenario: Scenario, quotes: Quotes) -> Iterator[Line]:
@@ -169,7 +174,7 @@ def _strace(evidence: Evidence, scenario: Scenario, quotes: Quotes) -> Iterator[
         looked_only = event.kind == "timed_out" and event.timeout_s == 0
         waited = before_s is not None and event.time_s - before_s >= least_s
         before_s = event.time_s
-        for line in () if looked_only else event.lines:
+        for line in () if looked_only else _lines(event):
             told[line] = told.get(line, False) or waited
     for line, telling in sorted(told.items()):
         if quote := quotes.get("client.strace", line):
@@ -178,19 +183,15 @@ def _strace(evidence: Evidence, scenario: Scenario, quotes: Quotes) -> Iterator[
 
 def _trace(steps: Iterable[kernel.Step], conntracks: tuple[int, ...], quotes: Quotes) -> Iterator[Line]:
     for step in steps:
-        for place, line in enumerate(step.lines):
+        for line in (step.line, *step.ended):
             if quote := quotes.get("trace", line):
-                # The first line of a step is its entry; the others are what came of it.
-                yield Line(quote, _place(step.ct, conntracks), telling=place > 0 and _is_telling(step))
-
-
-def _is_telling(step: kernel.Step) -> bool:
-    return step.clashed or step.returned == NF_DROP
+                telling = line in step.ended and (step.clashed or step.returned == NF_DROP)
+                yield Line(quote, _place(step.ct, conntracks), telling=telling)
 
 
 def _wire(evidence: Evidence, quotes: Quotes) -> Iterator[Line]:
     for packet in evidence.wire.value or ():
-        if packet.number is not None and (quote := quotes.get("client.pcap", packet.number)):
+        if quote := quotes.get("client.pcap", packet.number):
             yield Line(quote)
 
 

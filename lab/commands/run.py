@@ -158,7 +158,8 @@ class _Cell:
         """Make as many trials as are wanted, store and judge each."""
         how, scenario, shell = self.how, self.scenario, self.session.shell(self.machine)
         wanted = how.lanes or lanes.default(self.machine.cpus)
-        count = min(wanted, how.trials, lanes.most(scenario, traced=evidence or how.stap))
+        # Trials without evidence beside some with it are made as those are, so that tracing is all the difference.
+        count = min(wanted, how.trials, lanes.most(scenario, traced=how.evidence or how.stap))
         lowering = lanes.Lowering(count)
         with experiment.prepared(shell, scenario, count, evidence=evidence, stap=how.stap):
             for trial in experiment.trials(shell, scenario, count, first, how.trials):

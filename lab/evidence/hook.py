@@ -30,7 +30,7 @@ class Packet:
         ct: The conntrack's address; None for an untracked packet.
         dns_id: Its DNS id; None when it is too short to have one.
         monotonic_s: When it passed the hook, by CLOCK_MONOTONIC in seconds; None in logs of before the hook said so.
-        line: Its line in the log, from 1.
+        line: Which line of the log tells it, from 1; the same packet is the same on whatever line.
     """
 
     time_s: float
@@ -39,17 +39,24 @@ class Packet:
     ct: int | None
     dns_id: int | None
     monotonic_s: float | None = None
-    line: int | None = field(default=None, compare=False)
+    line: int = field(default=0, compare=False)
 
 
 def parse(log: str) -> tuple[Packet, ...]:
     """Read the kernel's log (`dmesg`) and give the hook's packets in order; other lines are passed over.
 
+    So is a last line without an end: its last number may be cut off.
+
     Raises:
         UnreadableError: a line has the hook's mark but not its form.
     """
-    lines = enumerate((line.removesuffix("\r") for line in log.split("\n")), 1)
-    return tuple(_packet(line, number) for number, line in lines if "[nfqdns] " in line and "->" in line)
+    # What stands behind the last line's end is a line without one, if it is any.
+    *lines, _cut_off = log.split("\n")
+    return tuple(
+        _packet(line.removesuffix("\r"), number)
+        for number, line in enumerate(lines, 1)
+        if "[nfqdns] " in line and "->" in line
+    )
 
 
 def _packet(line: str, number: int) -> Packet:

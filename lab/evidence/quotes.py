@@ -65,8 +65,7 @@ class Quotes:
             return {}
         found: dict[int, list[str]] = defaultdict(list)
         for packet in packets:
-            if packet.number is not None:
-                found[packet.number].append(in_words(packet))
+            found[packet.number].append(in_words(packet))
         # Over TCP, one segment may complete several messages.
         return {number: "; ".join(said) for number, said in found.items()}
 

@@ -36,7 +36,7 @@ class ServedQuery:
         sport: From which port; None in logs without `extra`.
         qtype: The type that was asked for, by its usual name.
         name: The name that was asked for.
-        line: Its line in the log, from 1.
+        line: Which line of the log tells it, from 1; the same query is the same on whatever line.
     """
 
     day_s: float
@@ -44,7 +44,7 @@ class ServedQuery:
     sport: int | None
     qtype: str
     name: str
-    line: int | None = field(default=None, compare=False)
+    line: int = field(default=0, compare=False)
 
 
 def parse(text: str) -> tuple[ServedQuery, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lab.evidence.errors import UnreadableError
 
@@ -27,7 +27,9 @@ _HEX = re.compile(r"([A-Za-z_]\w{0,63})=0x([0-9a-f]{1,16})", re.ASCII)
 _MARKS = re.compile(r"(?:print: )?(?:tracing_mark_write|0): ", re.ASCII)
 
 # What the kernel writes between events (trace.c: test_cpu_buff_start, trace_print_lost_events).
-_NOTICES = re.compile(r"##### CPU \d{1,4} buffer started ####|CPU:\d{1,4} \[LOST (?:\d{1,18} )?EVENTS\]", re.ASCII)
+_NOTICES = re.compile(
+    r"##### CPU \d{1,4} buffer started ####|CPU:\d{1,4} \[(?P<lost>LOST) (?P<count>\d{1,18} )?EVENTS\]", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Event:
             (see trace.sh); `mark` for a line that was written to `trace_marker`.
         arguments: Every `key=value` whose value is a number: 3.10 tells in decimal what later kernels tell in hex.
         text: A mark's text; None for any other event.
-        line: Its line in the trace, from 1.
+        line: Which line tells it, from 1; the same event is the same on whatever line.
     """
 
     time_s: float
@@ -54,7 +56,7 @@ class Event:
     name: str
     arguments: dict[str, int]
     text: str | None = None
-    line: int | None = field(default=None, compare=False)
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Trace:
 
     Attributes:
         events: What happened, in order of time.
-        lost: How many events did not fit into the kernel's buffer; 0 when the trace does not say.
+        lost: How many events did not fit into the kernel's buffer, as far as the trace says: at least so many.
     """
 
     events: tuple[Event, ...]
@@ -77,14 +79,17 @@ def parse(text: str) -> Trace:
         UnreadableError: a line is no event; one that was left out could be the lost packet.
     """
     events: list[Event] = []
-    lost = 0
+    lost = noticed = 0
     for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip()
         if header := _HEADER.match(stripped):
             lost = _lost(int(header[1]), int(header[2]), line)
-        elif stripped and not stripped.startswith("# ") and stripped != "#" and not _NOTICES.fullmatch(stripped):
-            events.append(_event(stripped, number))
-    return Trace(tuple(events), lost)
+        elif notice := _NOTICES.fullmatch(stripped):
+            # Without a number: it is not known how many.
+            noticed += int(notice["count"] or 1) if notice["lost"] else 0
+        elif stripped and not stripped.startswith("# ") and stripped != "#":
+            events.append(replace(_event(stripped), line=number))
+    return Trace(tuple(events), max(lost, noticed))
 
 
 def _lost(kept: int, written: int, line: str) -> int:
@@ -93,14 +98,14 @@ def _lost(kept: int, written: int, line: str) -> int:
     return written - kept
 
 
-def _event(line: str, number: int) -> Event:
+def _event(line: str) -> Event:
     found = _LINE.fullmatch(line)
     if found is None:
         raise UnreadableError(f"the trace's line is not understood: {line[:120]!r}")
     where = (float(found["time"]), found["task"], int(found["pid"]), int(found["cpu"]))
     if mark := _MARKS.match(line, found.start("name")):
-        return Event(*where, MARK, {}, line[mark.end() :], line=number)
-    return Event(*where, found["name"], _arguments(found["rest"]), line=number)
+        return Event(*where, MARK, {}, line[mark.end() :])
+    return Event(*where, found["name"], _arguments(found["rest"]))
 
 
 def _arguments(rest: str) -> dict[str, int]:

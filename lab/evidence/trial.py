@@ -16,6 +16,7 @@ from lab.evidence import (
     hook,
     resolver,
     server_log,
+    stap,
     strace,
     trace,
     verdict_log,
@@ -53,6 +54,7 @@ class Evidence:
         verdicts: What the verdict program was handed (`verdict.jsonl`).
         resolver: What the resolver did (`client.strace`).
         traced: The kernel's own trace (`trace`).
+        tapped: What systemtap traced of confirm (`stap.out`).
         wire: DNS packets on the client's end of the lane (`client.pcap`).
         server_wire: ... and on the server's (`server.pcap`).
         served: What the server was asked (`dnsmasq.log`).
@@ -70,6 +72,7 @@ class Evidence:
     verdicts: Source[verdict_log.VerdictLog]
     resolver: Source[tuple[resolver.ResolverEvent, ...]]
     traced: Source[trace.Trace]
+    tapped: Source[tuple[stap.Return, ...]]
     wire: Source[tuple[capture.WirePacket, ...]]
     server_wire: Source[tuple[capture.WirePacket, ...]]
     served: Source[tuple[server_log.ServedQuery, ...]]
@@ -91,6 +94,7 @@ def read(directory: Path) -> Evidence:
         verdicts=_source(lambda: verdict_log.parse(_text(directory / "verdict.jsonl"))),
         resolver=_source(lambda: resolver.events(strace.parse(_text(calls))), lambda: strace.is_whole(_text(calls))),
         traced=_source(lambda: trace.parse(_text(directory / "trace"))),
+        tapped=_source(lambda: stap.parse(_text(directory / "stap.out"))),
         wire=_source(lambda: capture.parse((directory / "client.pcap").read_bytes())),
         server_wire=_source(lambda: capture.parse((directory / "server.pcap").read_bytes())),
         served=_source(lambda: server_log.parse(_text(directory / "dnsmasq.log"))),

@@ -26,7 +26,7 @@ class Released:
         verdict: The verdict: `accept`.
         ct_id: The id of its conntrack, as conntrack(8) shows it with `-o id`; None when the kernel did not say.
         confirmed: Whether that was in conntrack's table already; None likewise.
-        line: Its line in the log, from 1.
+        line: Which line of the log tells it, from 1; the same packet is the same on whatever line.
     """
 
     number: int
@@ -38,7 +38,7 @@ class Released:
     verdict: str
     ct_id: int | None
     confirmed: bool | None
-    line: int | None = field(default=None, compare=False)
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

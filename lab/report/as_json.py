@@ -16,9 +16,11 @@ from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import UNJUDGED, Cell, Comparison
+from lab.diagnosis.conclusion import Conclusion
 from lab.errors import LabError
 from lab.evidence.trial import Source
 from lab.lifeline import Lifeline
+from lab.report import diagnosis
 from lab.report.page import document
 
 SCHEMA = 1
@@ -40,6 +42,11 @@ def fields(data: object) -> dict[str, object]:
 def _(data: LabError) -> dict[str, object]:
     evidence = str(data.evidence) if data.evidence else None
     return {"error": {"message": data.message, "hint": data.hint, "evidence": evidence}}
+
+
+@fields.register
+def _(data: Conclusion) -> dict[str, object]:
+    return diagnosis.fields(data)
 
 
 @fields.register
@@ -119,7 +126,8 @@ def _cell(cell: Cell) -> dict[str, object]:
     peaks = [{"near_s": near_s, "trials": count} for near_s, count in cell.peaks.items()]
     unjudged = {outcome.value: cell.unjudged.get(outcome, 0) for outcome in UNJUDGED}
     parts = {"bare": vars(cell.bare), "traced": vars(cell.traced)}
-    return {**vars(cell), "peaks": peaks, "unjudged": unjudged, **parts, "as_expected": cell.as_expected}
+    more = {"tracing_s": cell.tracing_s, "as_expected": cell.as_expected}
+    return {**vars(cell), "peaks": peaks, "unjudged": unjudged, **parts, **more}
 
 
 @fields.register
@@ -131,6 +139,15 @@ def _(data: TrialShown) -> dict[str, object]:
         **_judged(data),
         "lifelines": [_lifeline(line) for line in data.verdict.lifelines],
         "counters": evidence.counted.value,
+        "counters_by_tool": evidence.tool_counted.value,
+        "resolver_timeouts": [
+            {"time_s": event.time_s, "fd": event.fd, "waited_s": event.timeout_s}
+            for event in evidence.resolver.value or ()
+            if event.kind == "timed_out"
+        ],
+        "verdict_program_problems": list(evidence.verdicts.value.problems) if evidence.verdicts.value else [],
+        "trace_events_lost": evidence.traced.value.lost if evidence.traced.value else None,
+        "clocks": [vars(mark.value) if mark.value else None for mark in evidence.marks],
         "conntrack_events": [vars(event) for event in evidence.entries.value or ()],
         "modules": evidence.modules.value,
         "sources": {

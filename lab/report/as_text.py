@@ -19,7 +19,8 @@ from lab.commands.run import RunDone
 from lab.commands.show import RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import Cell, Comparison, sentence
-from lab.report import sentences
+from lab.diagnosis.conclusion import Conclusion
+from lab.report import diagnosis, sentences
 from lab.report.figures import interval, peak, seconds
 from lab.report.timeline import timeline
 from lab.store import RanOn
@@ -50,7 +51,8 @@ def _(data: Comparison) -> RenderableType:
     machines = [_machine(name, machine) for name, machine in data.machines.items()]
     kernels = [Text(sentence(name, data.cells), style="bold") for name in data.machines]
     differences = [Text(told) for told in sentences.differences(data)]
-    return Group("", table, "", *left_out, *machines, "", *kernels, *differences)
+    tracing = [_tracing(cell) for cell in data.cells if cell.bare.trials and cell.traced.trials and cell.arms]
+    return Group("", table, "", *left_out, *machines, *filter(None, tracing), "", *kernels, *differences)
 
 
 def _table() -> Table:
@@ -67,6 +69,17 @@ def _figures(cell: Cell, *, traced: bool) -> Iterable[RenderableType]:
     took = ", ".join(f"{peak(near_s)}: {count}" for near_s, count in cell.peaks.items())
     medians = [seconds(cell.bare.median_s), seconds(cell.traced.median_s)] if traced else [seconds(cell.median_s)]
     return str(cell.trials), str(cell.armed), stalled, interval(cell.interval), took or "-", *medians, outcome
+
+
+def _tracing(cell: Cell) -> Text | None:
+    """Say where following the packets changed how many trials were armed or stalled; the medians are in the table."""
+    bare, traced = ((part.trials, part.armed, part.stalled) for part in (cell.bare, cell.traced))
+    if bare == traced:
+        return None
+    told = " against ".join(
+        f"{armed} of {trials} armed, {stalled} stalled" for trials, armed, stalled in (traced, bare)
+    )
+    return Text(f"{cell.scenario} on {cell.machine}, with evidence against without: {told}", style="yellow")
 
 
 def _machine(name: str, machine: RanOn) -> Text:
@@ -131,6 +144,11 @@ def _(data: RunShown) -> RenderableType:
         outcome = Text(verdict.outcome.value, style=_style(verdict.outcome.value))
         table.add_row(shown.name, outcome, seconds(verdict.lookup_s), verdict.reason)
     return Group(table, Text(f"run {data.run.id}; one of them whole: lab show {data.run.id} TRIAL", style="dim"))
+
+
+@render.register
+def _(data: Conclusion) -> RenderableType:
+    return diagnosis.text(data)
 
 
 @render.register

@@ -85,7 +85,7 @@ def test_markdown_and_html_have_the_same_rows_and_name_replicas(home: Path, cell
     assert [lines[0], *lines[2:]] == table.rows
     assert len(lines) == len(cells) + 2
     assert [lines[2][1], next(row[1] for row in lines if row[1].startswith("today"))] == ["old (replica)", "today"]
-    assert "old: 8 of 8 armed trials stalled" in markdown
+    assert "old: 10 of 10 armed trials stalled" in markdown
 
 
 def test_nothing_that_a_machine_says_becomes_markup(home: Path) -> None:
