@@ -232,21 +232,50 @@ def _part(verdicts: Sequence[Verdict]) -> Part:
     return Part(len(verdicts), _armed(verdicts), len(counted), _stalled(counted), median_s)
 
 
+@dataclass(frozen=True)
+class Telling:
+    """What a machine's kernel did in the trials that can tell.
+
+    Attributes:
+        machine: The machine's name.
+        arms: Whether any scenario arms the race; where none does, nothing is said of its kernel.
+        armed: In how many trials that count it was armed.
+        stalled: How many of those stalled.
+        about_s: How long those took, in seconds: the median of the scenarios' medians; None for none.
+    """
+
+    machine: str
+    arms: bool
+    armed: int
+    stalled: int
+    about_s: float | None
+
+
+def telling(machine: str, cells: Iterable[Cell]) -> Telling:
+    """Sum up what a machine's kernel did in the trials that can tell."""
+    own = [cell for cell in cells if cell.machine == machine and cell.arms]
+    medians_s = [cell.median_s for cell in own if cell.stalled and cell.median_s is not None]
+    return Telling(
+        machine,
+        arms=bool(own),
+        armed=sum(cell.counted for cell in own),
+        stalled=sum(cell.stalled for cell in own),
+        about_s=statistics.median(medians_s) if medians_s else None,
+    )
+
+
 def sentence(machine: str, cells: Iterable[Cell]) -> str:
     """Say in one plain sentence what a machine's kernel did in the trials that can tell."""
-    telling = [cell for cell in cells if cell.machine == machine and cell.arms]
-    if not telling:
+    told = telling(machine, cells)
+    if not told.arms:
         return f"{machine}: no scenario here arms the race, so nothing is said of its kernel"
-    armed = sum(cell.counted for cell in telling)
-    stalled = sum(cell.stalled for cell in telling)
-    if armed == 0:
+    if told.armed == 0:
         return f"{machine}: no trial was armed, so nothing is known of its kernel"
-    trials = "trial" if armed == 1 else "trials"
-    if stalled == 0:
-        return f"{machine}: none of {armed} armed {trials} stalled"
-    median_s = statistics.median(cell.median_s for cell in telling if cell.stalled and cell.median_s is not None)
-    about = f" about {median_s:.0f} s" if stalled == armed else ""
-    return f"{machine}: {stalled} of {armed} armed {trials} stalled{about}"
+    trials = "trial" if told.armed == 1 else "trials"
+    if told.stalled == 0:
+        return f"{machine}: none of {told.armed} armed {trials} stalled"
+    about = f" about {told.about_s:.0f} s" if told.stalled == told.armed else ""
+    return f"{machine}: {told.stalled} of {told.armed} armed {trials} stalled{about}"
 
 
 def _together(trials: int, counted: int, stalled: int, unjudged: Mapping[Outcome, int]) -> CellVerdict:

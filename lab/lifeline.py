@@ -66,6 +66,10 @@ class Point:
         seen_by: The sources that show it there.
         missed_by: Sources that show other queries there, and not this one.
         detail: What the sources say of it.
+        ct: The address of the conntrack it had there; None when nobody says.
+        returned: What confirm returned for it; None elsewhere.
+        clashed: Whether confirm met a clash.
+        lines: What says so: each raw file with a line's number, from 1, or a packet's in a capture.
     """
 
     stage: Stage
@@ -75,6 +79,10 @@ class Point:
     seen_by: tuple[str, ...]
     missed_by: tuple[str, ...]
     detail: str
+    ct: int | None = None
+    returned: int | None = None
+    clashed: bool = False
+    lines: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -286,7 +294,19 @@ def _point(  # noqa: PLR0913  what is known, each by name
     # Two queries are sent in one call: what was cut off between them saw nothing of the second when that came by.
     awake = watch.over(stage, start_s if best.time_s is None else best.time_s)
     missed_by = tuple(sorted(awake - silent - set(seen_by)))
-    return Point(stage, status, best.time_s, best.within_s, seen_by, missed_by, detail)
+    return Point(
+        stage,
+        status,
+        best.time_s,
+        best.within_s,
+        seen_by,
+        missed_by,
+        detail,
+        ct=_first(sighting.ct for sighting in own),
+        returned=_first(sighting.returned for sighting in own),
+        clashed=any(sighting.clashed for sighting in own),
+        lines=tuple(dict.fromkeys((sighting.source, line) for sighting in own for line in sighting.lines)),
+    )
 
 
 def _first(values: Iterable[T | None]) -> T | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lab.evidence import kernel, server_log
@@ -51,6 +51,10 @@ class Sighting:
         detail: What else the source says of it.
         dropped: Whether it ended there, by what the source says.
         server: The address of the server that is asked; None where the source does not say.
+        ct: The address of its conntrack there; None where the source does not have it, or it has none.
+        returned: What confirm returned for it; None elsewhere.
+        clashed: Whether confirm met a clash.
+        lines: The lines of the source that say so, from 1; of a capture, the packet.
     """
 
     source: str
@@ -63,6 +67,10 @@ class Sighting:
     detail: str = ""
     dropped: bool = False
     server: str | None = None
+    ct: int | None = None
+    returned: int | None = None
+    clashed: bool = False
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,7 @@ def _by_resolver(evidence: Evidence) -> Iterator[Sighting]:
                 STRACE_WITHIN_S,
                 detail,
                 server=event.server,
+                lines=_lines(event.line, event.last_line),
             )
 
 
@@ -168,6 +177,8 @@ def _by_hook(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
             clock.within_s,
             f"packet {packet.skb:016x}, {_conntrack(packet.ct)}",
             server=packet.flow.dst,
+            ct=packet.ct,
+            lines=_lines(packet.line),
         )
 
 
@@ -192,6 +203,7 @@ def _by_verdict_program(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
                 clock.within_s,
                 detail,
                 server=packet.flow.dst if packet.flow else None,
+                lines=_lines(packet.line),
             )
 
 
@@ -204,13 +216,30 @@ def _by_kernel(evidence: Evidence, marks: list[Clocks], monotonic: Clock) -> Ite
     before: dict[int, kernel.Step] = {}
     for step in kernel.steps(trace):
         time_s = clock.realtime_s(step.time_s)
-        seen = Sighting("trace", Stage.CONFIRM, step.dns_id, None, step.sport, time_s, clock.within_s)
+        seen = Sighting(
+            "trace",
+            Stage.CONFIRM,
+            step.dns_id,
+            None,
+            step.sport,
+            time_s,
+            clock.within_s,
+            ct=step.ct,
+            lines=_lines(step.line, *step.ended),
+        )
         previous = before.get(step.dns_id)
         if step.did is kernel.Did.SENT and previous and previous.did is kernel.Did.REINJECTED:
-            yield _with(seen, Stage.CONFIRM, f"not needed: {_conntrack(step.ct)} is confirmed already")
+            yield replace(seen, detail=f"not needed: {_conntrack(step.ct)} is confirmed already")
         # A confirm whose return is not known, returned nothing that could be told.
         if step.did in stages and not (step.did is kernel.Did.CONFIRMED and step.returned is None):
-            yield _with(seen, stages[step.did], _told(step), dropped=step.returned == NF_DROP)
+            yield replace(
+                seen,
+                stage=stages[step.did],
+                detail=_told(step),
+                dropped=step.returned == NF_DROP,
+                returned=step.returned,
+                clashed=step.clashed,
+            )
         before[step.dns_id] = step
     yield from _by_older_trace(evidence, trace)
 
@@ -222,7 +251,16 @@ def _by_older_trace(evidence: Evidence, trace: Trace) -> Iterator[Sighting]:
     for packet, returned in zip(packets, returns or (), strict=bool(returns)):
         detail = "not needed: its conntrack is confirmed already" if returned is None else _returned(returned)
         yield Sighting(
-            "trace", Stage.CONFIRM, packet.dns_id, None, packet.flow.sport, None, 0, detail, returned == NF_DROP
+            "trace",
+            Stage.CONFIRM,
+            packet.dns_id,
+            None,
+            packet.flow.sport,
+            None,
+            0,
+            detail,
+            dropped=returned == NF_DROP,
+            returned=returned,
         )
 
 
@@ -231,13 +269,12 @@ def _by_systemtap(evidence: Evidence) -> Iterator[Sighting]:
         if done.flow.dport == DNS_PORT:
             detail = f"{_returned(done.returned)}, {_conntrack(done.ct)}"
             seen = (done.dns_id, None, done.flow.sport, done.time_s, 0, detail, done.returned == NF_DROP)
-            yield Sighting("stap.out", Stage.CONFIRM, *seen, server=done.flow.dst)
+            yield Sighting("stap.out", Stage.CONFIRM, *seen, server=done.flow.dst, ct=done.ct, returned=done.returned)
 
 
-def _with(seen: Sighting, stage: Stage, detail: str, *, dropped: bool = False) -> Sighting:
-    return Sighting(
-        seen.source, stage, seen.dns_id, seen.qtype, seen.sport, seen.time_s, seen.within_s, detail, dropped
-    )
+def _lines(*lines: int) -> tuple[int, ...]:
+    """Give the numbers of lines, each once; what was not read from a file has none."""
+    return tuple(dict.fromkeys(line for line in lines if line))
 
 
 def _told(step: kernel.Step) -> str:
@@ -262,8 +299,8 @@ def _on_wire(source: str, packets: Iterable[WirePacket], stages: dict[bool, Stag
             continue
         flow = packet.flow.reversed if told.is_answer else packet.flow
         detail = f"{packet.protocol}, {packet.flow.src} to {packet.flow.dst}"
-        stage, sport, time_s = stages[told.is_answer], flow.sport, packet.time_s
-        yield Sighting(source, stage, told.dns_id, told.qtype, sport, time_s, 0, detail, server=flow.dst)
+        stage, sport, time_s, lines = stages[told.is_answer], flow.sport, packet.time_s, _lines(packet.number)
+        yield Sighting(source, stage, told.dns_id, told.qtype, sport, time_s, 0, detail, server=flow.dst, lines=lines)
 
 
 def _by_server(evidence: Evidence) -> Iterator[Sighting]:
@@ -277,5 +314,13 @@ def _by_server(evidence: Evidence) -> Iterator[Sighting]:
             if time_s < min(times_s) - server_log.RESOLUTION_S:
                 time_s += DAY_S
         yield Sighting(
-            "dnsmasq.log", Stage.SERVER, None, query.qtype, query.sport, time_s, server_log.RESOLUTION_S / 2, query.name
+            "dnsmasq.log",
+            Stage.SERVER,
+            None,
+            query.qtype,
+            query.sport,
+            time_s,
+            server_log.RESOLUTION_S / 2,
+            query.name,
+            lines=_lines(query.line),
         )

@@ -14,8 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lab.comparison import Comparison
 from lab.errors import LabError
-from lab.report import as_json, as_text
+from lab.report import as_json, as_text, fragment
 from lab.report.figures import seconds
 from lab.result import Result
 from lab.work import Event, Listener, Note, StepEnded, StepStarted, TrialEnded, TrialStarted
@@ -133,10 +134,12 @@ class Terminal:
     Args:
         as_json_document: Print results and errors as JSON.
         quiet: Show no progress.
+        form: Print a comparison as one of `fragment.FORMS`; as a person reads it for None.
     """
 
-    def __init__(self, *, as_json_document: bool, quiet: bool) -> None:
+    def __init__(self, *, as_json_document: bool, quiet: bool, form: str | None = None) -> None:
         self._json = as_json_document
+        self._form = form
         self._out = Console(highlight=False)
         self._err = Console(stderr=True, highlight=False)
         self.progress = Progress(self._err, quiet=quiet)
@@ -158,6 +161,8 @@ class Terminal:
         """Print a command's result."""
         if self._json:
             self._plain(as_json.text(result.data))
+        elif self._form and isinstance(result.data, Comparison):
+            self._plain(fragment.FORMS[self._form](result.data))
         else:
             # What is wider than the terminal, such as a line to be copied, is never cut off.
             self._out.print(as_text.render(result.data), crop=False)

@@ -25,8 +25,9 @@ def cli() -> None:
       lab run old -s nfqueue -n 100              a hundred stalls, side by side
       lab sweep old new --hold 0..20ms           how often the race is armed
       lab compare old new
-      lab check root@web1.example.com            is this machine's kernel affected?
+      lab report                                 all of it, as one page to hand out
       lab lesson                                 all of it, step by step, with questions
+      lab check root@web1.example.com            is this machine's kernel affected?
       lab destroy old new
 
     Exit status: 0 as expected, 1 a scenario did not behave as expected, 2 bad input, 3 a broken environment.
@@ -47,6 +48,7 @@ VERBS = (
     matrix.matrix,
     stored.compare,
     stored.show,
+    stored.report,
     check.check,
     diagnose,
     lesson.lesson,

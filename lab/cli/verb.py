@@ -60,6 +60,7 @@ def carry_out(
     *,
     as_json: bool,
     quiet: bool,
+    form: str | None = None,
     captured: Callable[[Session], Result[object]] | None = None,
 ) -> None:
     """Do a verb's work in a session, print its result, and end with its exit status; within another verb, only do it.
@@ -68,6 +69,7 @@ def carry_out(
         do: The command; it gives a result, or an exit status where another program did the talking.
         as_json: Print the result as JSON.
         quiet: Show no progress.
+        form: Print a comparison in this form; None for the terminal's own.
         captured: What is done within another verb instead, where `do` would let another program do the talking.
     """
     within = click.get_current_context().find_object(Within)
@@ -75,7 +77,7 @@ def carry_out(
         done = (captured or do)(within.session)
         within.done = None if isinstance(done, int) else done
         return
-    terminal = Terminal(as_json_document=as_json, quiet=quiet)
+    terminal = Terminal(as_json_document=as_json, quiet=quiet, form=form)
 
     def shown(session: Session) -> Result[object] | int:
         with terminal.progress.shown():

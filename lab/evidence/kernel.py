@@ -40,6 +40,7 @@ class Step:
         returned: What confirm returned: 0 is NF_DROP, 1 NF_ACCEPT (linux/netfilter.h); None while it is not known.
         clashed: Whether confirm met a clash; only a kernel that has nf_ct_resolve_clash says so.
         line: Which line of the trace tells it; the same step is the same on whatever line.
+        ended: Which lines tell what came of it: a clash, a return.
     """
 
     time_s: float
@@ -50,6 +51,7 @@ class Step:
     returned: int | None = None
     clashed: bool = False
     line: int = field(default=0, compare=False)
+    ended: tuple[int, ...] = field(default=(), compare=False)
 
 
 def steps(trace: Trace) -> tuple[Step, ...]:
@@ -91,14 +93,16 @@ def _with_return(step: Step, events: tuple[Event, ...]) -> Step:
     """Add what the confirm that is entered by the first of these events returned: the next return of the same task."""
     entered, *later = events
     clashed = False
+    ended: tuple[int, ...] = ()
     for event in later:
         if event.pid != entered.pid:
             continue
         if event.name == Did.CONFIRMED.value:
             break
         if event.name == "confirm":
-            return replace(step, returned=event.arguments.get("ret"), clashed=clashed)
-        clashed = clashed or event.name == "clash"
+            return replace(step, returned=event.arguments.get("ret"), clashed=clashed, ended=(*ended, event.line))
+        if event.name == "clash":
+            clashed, ended = True, (*ended, event.line)
     return step
 
 

@@ -37,6 +37,7 @@ class ResolverEvent:
         timeout_s: How long it was told to wait, in seconds, for `timed_out`; 0 when it only had a look; else None.
         refused: Whether the kernel dropped what was `sent` before the call returned, and told the sender so.
         line: Which line of the trace tells it, from 1; the same event is the same on whatever line.
+        last_line: ... and on which that call ends.
         socket: A number that no other socket of the trace has, whatever descriptors it had.
     """
 
@@ -52,6 +53,7 @@ class ResolverEvent:
     timeout_s: float | None
     refused: bool = False
     line: int = field(default=0, compare=False)
+    last_line: int = field(default=0, compare=False)
     socket: int = field(default=0, compare=False)
 
 
@@ -100,7 +102,7 @@ class _Found:
         server, server_port = self.server or (None, None)
         port, protocol = self.socket.local_port, self.socket.protocol
         of = (self.call.pid, self.fd, server, server_port, port, protocol)
-        where = (self.call.line, self.socket.number)
+        where = (self.call.line, self.call.last_line, self.socket.number)
         return ResolverEvent(self.kind, self.time_s, *of, self.message, self.timeout_s, self.refused, *where)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.evidence import flow, message
 from lab.evidence.errors import UnreadableError
@@ -39,6 +39,7 @@ class ServedQuery:
         sport: From which port; None in logs without `extra`.
         qtype: The type that was asked for, by its usual name.
         name: The name that was asked for.
+        line: Which line of the log tells it, from 1; the same query is the same on whatever line.
     """
 
     day_s: float
@@ -46,6 +47,7 @@ class ServedQuery:
     sport: int | None
     qtype: str
     name: str
+    line: int = field(default=0, compare=False)
 
 
 def parse(text: str) -> tuple[ServedQuery, ...]:
@@ -56,17 +58,17 @@ def parse(text: str) -> tuple[ServedQuery, ...]:
     """
     if text.strip() and not any(name in text for name in SERVERS):
         raise UnreadableError(f"this is no log of dnsmasq: {text.strip()[:80]!r}")
-    return tuple(_query(line) for line in text.splitlines() if _MARK in line)
+    return tuple(_query(line, number) for number, line in enumerate(text.split("\n"), 1) if _MARK in line)
 
 
-def _query(line: str) -> ServedQuery:
+def _query(line: str, number: int) -> ServedQuery:
     try:
-        return _read(_QUERY.fullmatch(line.rstrip()))
+        return _read(_QUERY.fullmatch(line.rstrip()), number)
     except ValueError as error:
         raise UnreadableError(f"dnsmasq's line is not understood: {line[:120]!r}") from error
 
 
-def _read(found: re.Match[str] | None) -> ServedQuery:
+def _read(found: re.Match[str] | None, line: int) -> ServedQuery:
     if found is None:
         raise ValueError
     src = flow.address(found["src"])
@@ -78,4 +80,5 @@ def _read(found: re.Match[str] | None) -> ServedQuery:
         sport=None if found["sport"] is None else whole(found["sport"], PORT_MAX),
         qtype=message.type_named(found["qtype"] or f"TYPE{found['number']}"),
         name=found["name"],
+        line=line,
     )

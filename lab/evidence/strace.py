@@ -62,6 +62,7 @@ class Call:
         result: What it returned; None when it never did, or returned an address.
         more: What strace adds to the result: `(Timeout)`, `EAGAIN (Resource temporarily unavailable)`.
         line: The number of the line that it begins on, from 1; the same call is the same on whatever line.
+        last_line: ... and of the line that it ends on: another one where another thread's call came in between.
     """
 
     pid: int | None
@@ -72,6 +73,7 @@ class Call:
     result: int | None
     more: str
     line: int = field(default=0, compare=False)
+    last_line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class _Begun:
     time_s: float
     text: str
     line: int
+    last_line: int
 
 
 def parse(text: str, clock: Clock = Clock.REALTIME) -> tuple[Call, ...]:
@@ -102,7 +105,7 @@ def parse(text: str, clock: Clock = Clock.REALTIME) -> tuple[Call, ...]:
             continue
         pid = None if found["pid"] is None else int(found["pid"])
         time_s = _time_s(found["time"], clock, time_s)
-        read = tuple(_read(pid, _Begun(time_s, found["rest"], number), begun))
+        read = tuple(_read(pid, _Begun(time_s, found["rest"], number, number), begun))
         understood = understood or bool(read) or pid in begun or found["rest"].startswith(("+++ ", "--- ", "<... "))
         calls += read
         if clock is Clock.NONE:
@@ -129,7 +132,7 @@ def clock_of(text: str) -> Clock | None:
 def _is_call(rest: str) -> bool:
     """Tell a call from other text; a program's source has calls, too, but not what they returned."""
     return bool(
-        _RESUMED.match(rest) or (_CALL.match(rest) and (_UNFINISHED.search(rest) or _call(None, _Begun(0, rest, 0))))
+        _RESUMED.match(rest) or (_CALL.match(rest) and (_UNFINISHED.search(rest) or _call(None, _Begun(0, rest, 0, 0))))
     )
 
 
@@ -169,7 +172,7 @@ def _read(pid: int | None, told: _Begun, begun: dict[int | None, _Begun]) -> Ite
         if half is None or not half.text.startswith(f"{resumed['name']}("):
             return  # its beginning is not there
         returned_s = told.time_s
-        told = _Begun(half.time_s, half.text + told.text[resumed.end() :], half.line)
+        told = _Begun(half.time_s, half.text + told.text[resumed.end() :], half.line, told.line)
     if unfinished := _UNFINISHED.search(told.text):
         if _CALL.match(told.text):
             begun[pid] = replace(told, text=told.text[: unfinished.start()])
@@ -201,6 +204,7 @@ def _call(pid: int | None, told: _Begun) -> Call | None:
         result=None if result["value"] is None else int(result["value"]),
         more=more,
         line=told.line,
+        last_line=told.last_line,
     )
 
 

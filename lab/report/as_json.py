@@ -18,6 +18,7 @@ from lab.commands.machines import Statuses
 from lab.commands.matrix import MatrixMade
 from lab.commands.mystery import MysteriesListed, Solved
 from lab.commands.plan import Plan
+from lab.commands.report import ReportData
 from lab.commands.run import RunDone
 from lab.commands.show import RawShown, RunShown, TrialShown
 from lab.commands.sweep import Swept
@@ -27,6 +28,7 @@ from lab.errors import LabError
 from lab.evidence.trial import Source
 from lab.lifeline import Lifeline
 from lab.report import checking, diagnosis, kernels
+from lab.report.page import document
 
 SCHEMA = 1
 """Goes up when a reader of an older version would misread it."""
@@ -256,3 +258,8 @@ def _(data: KernelsRemoved) -> dict[str, object]:
 @fields.register
 def _(data: KernelsClassified) -> dict[str, object]:
     return {"machines": {one.name: kernels.classified_fields(one) for one in data.machines}}
+
+
+@fields.register
+def _(data: ReportData) -> dict[str, object]:
+    return {**document.of(data), **fields(data.comparison)}
