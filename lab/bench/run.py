@@ -17,6 +17,7 @@ import psutil
 from lab import __version__, process
 from lab.bench.booting import booting, warm
 from lab.bench.demonstration import demonstration
+from lab.bench.kernels import from_package_to_answer
 from lab.bench.lanes import lanes
 from lab.bench.tools import REPEATS, Figures
 from lab.bench.trials import trials
@@ -34,6 +35,7 @@ PARTS: Mapping[str, Callable[[Path], Figures]] = MappingProxyType(
         "trials": trials,
         "lanes": lanes,
         "verdicts": verdicts,
+        "kernels": from_package_to_answer,
         "demo": demonstration,
     }
 )

@@ -146,7 +146,8 @@ def demo(trials: int, *, keep: bool, as_json: bool, quiet: bool) -> None:
 def bench(parts: Sequence[str], *, as_json: bool, quiet: bool) -> None:
     """Measure what the lab costs, as ratios within one run, and write bench/latest.json.
 
-    PART is booting, warm, trials, lanes or demo; all of them by default, which takes a quarter of an hour.
+    PART is booting, warm, trials, lanes, verdicts, kernels or demo; all of them by default, which takes a quarter of
+    an hour.
 
     \b
     Examples:
