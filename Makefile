@@ -3,10 +3,11 @@
 .PHONY: help setup setup-tests demo test test-quick lint messages bench clean
 
 SCRIPTS := provision/host/bootstrap.sh provision/image/initramfs-init provision/image/rootfs/etc/lab-boot \
-	$(wildcard provision/image/rootfs/usr/sbin/* provision/guest/*.sh provision/vagrant/*.sh) lab/locale/update.sh .ci/run
+	$(wildcard provision/image/rootfs/usr/sbin/* provision/guest/*.sh provision/vagrant/*.sh provision/check/*.sh) lab/locale/update.sh .ci/run
 
 # Side by side, as they wait more than they work; each file's tests stay together.
-QUICK := .venv/bin/pytest -m 'not guest' --numprocesses 3 --dist loadfile
+QUICK := .venv/bin/pytest -m 'not guest and not alone' --numprocesses 3 --dist loadfile
+ALONE := .venv/bin/pytest -m alone
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -22,10 +23,12 @@ demo: setup ## show the five-second stall on old and none on new
 
 test: setup-tests lint ## run every test, real guests included
 	@$(QUICK)
+	@$(ALONE)
 	@.venv/bin/pytest -m guest
 
 test-quick: setup-tests ## run the tests that need no guest
 	@$(QUICK)
+	@$(ALONE)
 
 lint: setup ## check style, types, layers and scripts
 	@.venv/bin/ruff format --quiet --check .
@@ -37,7 +40,7 @@ lint: setup ## check style, types, layers and scripts
 messages: setup ## bring the translators' catalogues up to date with the sources
 	@lab/locale/update.sh
 
-bench: setup ## measure, as ratios within one run, and write bench/
+bench: setup ## measure, as ratios within one run, and write bench/; half an hour; apt needs a network
 	@.venv/bin/lab bench
 
 clean: ## destroy the machines and remove what was built here; stored runs and the image cache stay

@@ -11,6 +11,7 @@ from lab.catalogue.era import Era
 from lab.catalogue.scenario import Cache, Firewall, Scenario
 from lab.evidence import kernel
 from lab.evidence.trial import Evidence
+from lab.evidence.verdict_log import Released
 from lab.lifeline import Lifeline
 from lab.sightings import NF_DROP, Stage
 from lab.verdict import Outcome, Verdict
@@ -29,7 +30,7 @@ class Sure(StrEnum):
     TRACED = "traced"
     """The kernel's own trace shows what confirm did with the packet."""
     SEEN = "seen on the packet"
-    """The packet showed it outside of confirm: where it was lost."""
+    """The packet showed it around confirm: with which conntrack it came back from the queue, or where it was lost."""
     COUNTED = "counters only"
     """The packet's fate fits two eras; conntrack's counters tell which."""
 
@@ -135,8 +136,8 @@ def of_trial(scenario: Scenario, verdict: Verdict, evidence: Evidence) -> TrialE
         return _tells_nothing(f"trials of {scenario.name} look alike in several eras")
     if not verdict.armed or verdict.outcome not in {Outcome.HEALTHY, Outcome.STALLED}:
         return _tells_nothing(f"{verdict.outcome}: {verdict.reason}")
-    signs = [*_by_trace(evidence), *_by_older_trace(evidence), *_by_loss(verdict, evidence)]
-    signs += _by_counters(verdict, evidence)
+    signs = [*_by_trace(evidence), *_by_older_trace(evidence), *_by_second_look(verdict, evidence)]
+    signs += [*_by_loss(verdict, evidence), *_by_counters(verdict, evidence)]
     eras = {sign.era for sign in signs}
     if len(eras) > 1:
         return _tells_nothing("sources disagree: " + "; ".join(f"{sign.source}: {sign.words}" for sign in signs))
@@ -223,6 +224,45 @@ def _by_older_trace(evidence: Evidence) -> Iterator[_Sign]:
             yield _Sign(Era.RESOLVE, Sure.TRACED, "trace", words)
         if returned:
             confirmed[packet.flow.sport].add(packet.ct)
+
+
+def _by_second_look(verdict: Verdict, evidence: Evidence) -> Iterator[_Sign]:
+    """Read what conntrack a query had that came back from the queue and went through the hook once more (NF_REPEAT).
+
+    The first one was confirmed by then. With that one's conntrack it was looked up again; with one of its own it came
+    to clash at confirm, and was let through there or not.
+    """
+    first: dict[int | None, Released] = {}
+    for packet in evidence.verdicts.value.packets if evidence.verdicts.value else ():
+        first.setdefault(packet.dns_id, packet)
+    for packet in evidence.again.value.packets if evidence.again.value else ():
+        before = first.get(packet.dns_id)
+        has_own = before and _has_own(before, packet, evidence)
+        name = f"query id {packet.dns_id}"
+        if has_own is False:
+            words = f"{name} had the other's conntrack when it came back from the queue"
+            yield _Sign(Era.RELOOKUP, Sure.SEEN, "again.jsonl", words)
+        elif has_own and verdict.outcome is Outcome.HEALTHY:
+            words = f"{name} came back from the queue with a conntrack of its own, and confirm let it through"
+            yield _Sign(Era.RESOLVE, Sure.SEEN, "again.jsonl", words)
+        elif has_own and any(_lost_on_the_way_out(line) for line in verdict.lifelines if line.dns_id == packet.dns_id):
+            words = f"{name} came back from the queue with a conntrack of its own, and was lost behind it"
+            yield _Sign(Era.DROP, Sure.SEEN, "again.jsonl", words)
+
+
+def _has_own(before: Released, packet: Released, evidence: Evidence) -> bool | None:
+    """Tell whether a packet still has the unconfirmed conntrack that it had before; None where nothing tells.
+
+    Where the kernel does not tell its id, the namespace has one conntrack less when it was given up.
+    """
+    if packet.ct_id is not None and before.ct_id is not None:
+        if packet.ct_id == before.ct_id:
+            return None if packet.confirmed else True
+        return False if packet.confirmed else None
+    sizes = evidence.table_sizes.value
+    if packet.conntracks is None or sizes is None:
+        return None
+    return {1: False, 2: True}.get(packet.conntracks - sizes[0])
 
 
 def _by_loss(verdict: Verdict, evidence: Evidence) -> Iterator[_Sign]:

@@ -39,12 +39,14 @@ class Part:
 
     Attributes:
         trials: How many were made.
+        armed: In how many the race was armed.
         counted: How many of them say something about the kernel.
         stalled: How many of those stalled.
         median_s: Their median name-lookup time, in seconds; None for none.
     """
 
     trials: int
+    armed: int
     counted: int
     stalled: int
     median_s: float | None
@@ -91,6 +93,17 @@ class Cell:
     verdict: CellVerdict
     expected: Expected | None
     may_stay_unarmed: bool
+
+    @property
+    def tracing_s(self) -> float | None:
+        """By how much the median of the trials with evidence is above that of those without, in seconds.
+
+        None where there are not both, or where only one of them has stalls: that is no matter of tracing's own time.
+        """
+        bare, traced = self.bare, self.traced
+        if bare.median_s is None or traced.median_s is None or bool(bare.stalled) != bool(traced.stalled):
+            return None
+        return traced.median_s - bare.median_s
 
     @property
     def as_expected(self) -> bool:
@@ -180,7 +193,7 @@ def cell(machine: str, ran_on: RanOn, scenario: Scenario, verdicts: Sequence[Ver
         scenario=scenario.name,
         arms=scenario.arms,
         trials=len(verdicts),
-        armed=sum(verdict.armed is True for verdict in verdicts if verdict.outcome not in UNJUDGED),
+        armed=_armed(verdicts),
         counted=len(counted),
         stalled=stalled,
         unjudged=dict(unjudged),
@@ -208,27 +221,61 @@ def _times_s(counted: Sequence[Verdict]) -> list[float]:
     return [verdict.lookup_s for verdict in counted if verdict.lookup_s is not None]
 
 
+def _armed(verdicts: Iterable[Verdict]) -> int:
+    return sum(verdict.armed is True for verdict in verdicts if verdict.outcome not in UNJUDGED)
+
+
 def _part(verdicts: Sequence[Verdict]) -> Part:
     counted = _counted(verdicts)
     times_s = _times_s(counted)
-    return Part(len(verdicts), len(counted), _stalled(counted), statistics.median(times_s) if times_s else None)
+    median_s = statistics.median(times_s) if times_s else None
+    return Part(len(verdicts), _armed(verdicts), len(counted), _stalled(counted), median_s)
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What a machine's kernel did in the trials that can tell.
+
+    Attributes:
+        machine: The machine's name.
+        arms: Whether any scenario arms the race; where none does, nothing is said of its kernel.
+        armed: In how many trials that count it was armed.
+        stalled: How many of those stalled.
+        about_s: How long those took, in seconds: the median of the scenarios' medians; None for none.
+    """
+
+    machine: str
+    arms: bool
+    armed: int
+    stalled: int
+    about_s: float | None
+
+
+def telling(machine: str, cells: Iterable[Cell]) -> Telling:
+    """Sum up what a machine's kernel did in the trials that can tell."""
+    own = [cell for cell in cells if cell.machine == machine and cell.arms]
+    medians_s = [cell.median_s for cell in own if cell.stalled and cell.median_s is not None]
+    return Telling(
+        machine,
+        arms=bool(own),
+        armed=sum(cell.counted for cell in own),
+        stalled=sum(cell.stalled for cell in own),
+        about_s=statistics.median(medians_s) if medians_s else None,
+    )
 
 
 def sentence(machine: str, cells: Iterable[Cell]) -> str:
     """Say in one plain sentence what a machine's kernel did in the trials that can tell."""
-    telling = [cell for cell in cells if cell.machine == machine and cell.arms]
-    if not telling:
+    told = telling(machine, cells)
+    if not told.arms:
         return f"{machine}: no scenario here arms the race, so nothing is said of its kernel"
-    armed = sum(cell.counted for cell in telling)
-    stalled = sum(cell.stalled for cell in telling)
-    if armed == 0:
+    if told.armed == 0:
         return f"{machine}: no trial was armed, so nothing is known of its kernel"
-    trials = "trial" if armed == 1 else "trials"
-    if stalled == 0:
-        return f"{machine}: none of {armed} armed {trials} stalled"
-    median_s = statistics.median(cell.median_s for cell in telling if cell.stalled and cell.median_s is not None)
-    about = f" about {median_s:.0f} s" if stalled == armed else ""
-    return f"{machine}: {stalled} of {armed} armed {trials} stalled{about}"
+    trials = "trial" if told.armed == 1 else "trials"
+    if told.stalled == 0:
+        return f"{machine}: none of {told.armed} armed {trials} stalled"
+    about = f" about {told.about_s:.0f} s" if told.stalled == told.armed else ""
+    return f"{machine}: {told.stalled} of {told.armed} armed {trials} stalled{about}"
 
 
 def _together(trials: int, counted: int, stalled: int, unjudged: Mapping[Outcome, int]) -> CellVerdict:

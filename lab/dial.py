@@ -60,6 +60,11 @@ def scenario(base: Scenario, hold_s: float) -> Scenario:
     return base.model_copy(update={"name": name, "step": steps, "arms": True, "may_stay_unarmed": True})
 
 
+def is_setting(scenario: Scenario) -> bool:
+    """Tell whether time alone decides how long a scenario's verdicts are held."""
+    return scenario.queue is not None and scenario.queue.hold_packets >= NEVER
+
+
 def points(comparison: Comparison) -> tuple[Point, ...]:
     """Give the points of a sweep, machine by machine, each in the order of its holds.
 

@@ -55,6 +55,11 @@ class Home:
         return self.path / "kernels"
 
     @property
+    def cells(self) -> Path:
+        """The cells of matrices: one directory for all that goes into one."""
+        return self.path / "cells"
+
+    @property
     def log(self) -> Path:
         """Every step of every command, as JSON lines."""
         return self.path / "lab.log"

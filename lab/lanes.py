@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from lab.catalogue.client import Client
 from lab.catalogue.scenario import Cache, Outside, Scenario
 
@@ -12,7 +14,7 @@ MOST = 128
 """What provision/lanes/lane.h has room for."""
 
 LOOK_AT = 10
-"""After so many trials it is looked how many of them were armed."""
+"""Of so many trials together it is looked how many were armed."""
 
 UNARMED_SHARE = 0.1
 """Of those: if more were not armed, there are too many lanes for the machine."""
@@ -38,23 +40,43 @@ def most(scenario: Scenario, *, traced: bool) -> int:
 class Lowering:
     """Lowers the number of lanes when the machine cannot keep the race armed in so many.
 
+    Trials are looked at in the order in which they began: those that are not armed end first, having nothing to wait
+    for. And only those say something about a number of lanes that began when no more trials than that were being made.
+
     Args:
         lanes: How many there are.
     """
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
-        self._trials = 0
-        self._unarmed = 0
+        self._being_made = 0
+        self._armed: dict[int, bool | None] = {}  # by number; None while the trial is being made
 
-    def after(self, *, armed: bool) -> bool:
-        """Count a trial, and say whether there shall be fewer lanes from now on."""
-        self._trials += 1
-        self._unarmed += not armed
-        if self.lanes == 1 or self._trials < LOOK_AT:
+    def began(self, number: int) -> None:
+        """Count a trial that began."""
+        self._being_made += 1
+        if self._being_made <= self.lanes:
+            self._armed[number] = None
+
+    def ended(self, number: int, *, armed: bool | None) -> bool:
+        """Count a trial that ended, and say whether there shall be fewer lanes from now on.
+
+        Args:
+            number: Which.
+            armed: Whether it was; None of one that does not tell.
+        """
+        self._being_made -= 1
+        if armed is None:
+            self._armed.pop(number, None)
+        elif number in self._armed:
+            self._armed[number] = armed
+        eldest = list(islice(self._armed.items(), LOOK_AT))
+        if self.lanes == 1 or len(eldest) < LOOK_AT or any(was is None for _, was in eldest):
             return False
-        too_many = self._unarmed > UNARMED_SHARE * self._trials
-        if too_many:
-            self.lanes = max(1, self.lanes // 2)
-        self._trials = self._unarmed = 0
-        return too_many
+        for seen, _ in eldest:
+            del self._armed[seen]
+        if sum(not was for _, was in eldest) <= UNARMED_SHARE * LOOK_AT:
+            return False
+        self.lanes = max(1, self.lanes // 2)
+        self._armed.clear()
+        return True

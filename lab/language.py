@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from gettext import NullTranslations
@@ -11,6 +12,9 @@ from pathlib import Path
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
+
+NAMES = {"en": "en", "zh": "zh_Hans"}
+"""What people type for a language, and its value."""
 
 CATALOGUES = Path(__file__).parent / "locale"
 """LANGUAGE/LC_MESSAGES/DOMAIN.po; `make messages` brings them up to date with the sources."""
@@ -23,6 +27,17 @@ class Language(StrEnum):
     """What the sources are written in: it needs no catalogue."""
     CHINESE = "zh_Hans"
     """Simplified Chinese."""
+
+    @classmethod
+    def named(cls, name: str) -> Language:
+        """Give the language that people call so: one of NAMES."""
+        return cls(NAMES[name])
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str]) -> Language:
+        """Give the language of the locale (locale(7): the first of LC_ALL, LC_MESSAGES and LANG that is set)."""
+        locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environment.get(name))), "")
+        return cls.CHINESE if locale.startswith("zh") else cls.ENGLISH
 
     @property
     def tag(self) -> str:

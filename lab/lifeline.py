@@ -27,6 +27,16 @@ BASES = (
 )
 """Who says how often a query was sent: the first of these that says anything."""
 
+BEYOND_LOOPBACK = frozenset({Stage.QUEUED, Stage.VERDICT, Stage.WIRE, Stage.SERVER, Stage.ANSWER})
+"""Where a query to a server on the loopback need not be seen: it leaves by no wire, and no rule for one takes it."""
+
+PATIENCE_S = 0.5
+"""For so long after a query was sent a source must go on seeing others before it can be said not to have seen that one.
+An answer takes milliseconds here, and clients ask again after seconds."""
+
+FOLLOWS_ONE = "client.strace"
+"""The source that follows one program: of a query that it did not see sent, another's, it sees no answer read."""
+
 IN_CONNTRACK = frozenset({Stage.QUEUED, Stage.VERDICT, Stage.CONFIRM})
 """What a query over TCP does not pass by itself: its connection has been confirmed long before."""
 
@@ -56,6 +66,10 @@ class Point:
         seen_by: The sources that show it there.
         missed_by: Sources that show other queries there, and not this one.
         detail: What the sources say of it.
+        ct: The address of the conntrack it had there; None when nobody says.
+        returned: What confirm returned for it; None elsewhere.
+        clashed: Whether confirm met a clash.
+        lines: What says so: each raw file with a line's number, from 1, or a packet's in a capture.
     """
 
     stage: Stage
@@ -65,6 +79,10 @@ class Point:
     seen_by: tuple[str, ...]
     missed_by: tuple[str, ...]
     detail: str
+    ct: int | None = None
+    returned: int | None = None
+    clashed: bool = False
+    lines: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +130,11 @@ class Lifeline:
         return seen[-1] if seen else None
 
     @property
+    def is_dropped(self) -> bool:
+        """Whether a source says that it ended somewhere."""
+        return any(point.status is Status.DROPPED for point in self.points)
+
+    @property
     def contradictions(self) -> tuple[str, ...]:
         """What two sources say differently of it, a sentence each."""
         said = []
@@ -135,7 +158,7 @@ def of_sightings(sightings: Sequence[Sighting], *, queues: bool, cut_off: Collec
         queues: Whether queries are sent to NFQUEUE at all.
         cut_off: Sources whose end is missing.
     """
-    attempts = _attempts(sightings)
+    attempts = _attempts(sightings, cut_off)
     watch = _Watch(sighting for sighting in sightings if sighting.source not in cut_off)
     found = [
         lifeline
@@ -160,21 +183,24 @@ class _Watch:
             time_s = math.inf if sighting.time_s is None else sighting.time_s + sighting.within_s
             self._last_s[sighting.source] = max(time_s, self._last_s[sighting.source])
 
-    def over(self, stage: Stage, start_s: float | None) -> set[str]:
-        """Give the sources that saw queries at a place after a query had been sent; none if that is not known."""
-        return {source for source in self._places[stage] if start_s is not None and self._last_s[source] >= start_s}
+    def over(self, stage: Stage, time_s: float | None) -> set[str]:
+        """Give the sources that see queries at a place, and still saw any at that time; none for an unknown time."""
+        return {source for source in self._places[stage] if time_s is not None and self._last_s[source] >= time_s}
 
 
-def _attempts(sightings: Iterable[Sighting]) -> dict[int, list[Sighting]]:
-    """Give for each DNS id every sending of it, by the first of the sources that says so."""
-    for base in BASES:
-        found: dict[int, list[Sighting]] = defaultdict(list)
+def _attempts(sightings: Iterable[Sighting], cut_off: Collection[str]) -> dict[int, list[Sighting]]:
+    """Give for each DNS id every sending of it, by the first source that has it; one that was cut off comes last.
+
+    Not every query is in the first: strace follows the client, and not a cache that asks on.
+    """
+    found: dict[int, list[Sighting]] = {}
+    for base in sorted(BASES, key=lambda base: base[0] in cut_off):
+        own: dict[int, list[Sighting]] = defaultdict(list)
         for sighting in sightings:
             if (sighting.source, sighting.stage) == base and sighting.dns_id is not None:
-                found[sighting.dns_id].append(sighting)
-        if found:
-            return found
-    return {}
+                own[sighting.dns_id].append(sighting)
+        found = own | found
+    return found
 
 
 def _of_query(
@@ -189,7 +215,6 @@ def _of_query(
     qtype = _first(sighting.qtype for sighting in own)
     # An id may come twice, from two sockets.
     sports = {sighting.sport for sighting in own if sighting.sport is not None}
-    over_tcp = any(sighting.detail.startswith("tcp") for sighting in own)
     # A source without ids tells queries apart by port and type: if it can, since not all sources know those.
     nameless = [sighting for sighting in sightings if sighting.dns_id is None]
     named = [sighting for sighting in nameless if sighting.sport in sports and sighting.qtype == qtype]
@@ -197,16 +222,24 @@ def _of_query(
     placed, unplaced = _placed(starts, own + named)
     if not sports or qtype is None:
         unplaced |= {(sighting.source, sighting.stage) for sighting in nameless}
-    for attempt in range(len(starts)):
+    if not any(sighting.source == FOLLOWS_ONE for sighting in own):
+        unplaced |= {(FOLLOWS_ONE, stage) for stage in Stage}
+    for attempt, start in enumerate(starts):
         points = []
         for stage in Stage:
             there = [sighting for sighting in placed[attempt] if sighting.stage is stage]
-            passes = stage not in IN_CONNTRACK or (not over_tcp and (queues or stage is Stage.CONFIRM))
             silent = {source for source, where in unplaced if where is stage}
-            awake = watch.over(stage, starts[attempt].time_s) - silent
-            points.append(_point(stage, there, awake, passes=passes))
+            points.append(_point(stage, there, watch, silent, start_s=start.time_s, passes=_passes(stage, own, queues)))
         sport = _first(sighting.sport for sighting in placed[attempt])
         yield Lifeline(dns_id, qtype, sport, attempt + 1, tuple(points))
+
+
+def _passes(stage: Stage, own: Iterable[Sighting], queues: bool) -> bool:  # noqa: FBT001  as the scenario says it
+    """Tell whether a query is bound to be seen at a place if someone looks."""
+    if any((sighting.server or "").startswith("127.") for sighting in own) and stage in BEYOND_LOOPBACK:
+        return False
+    over_tcp = any(sighting.detail.startswith("tcp") for sighting in own)
+    return stage not in IN_CONNTRACK or (not over_tcp and (queues or stage is Stage.CONFIRM))
 
 
 def _with_dropped(starts: Sequence[Sighting], sightings: Iterable[Sighting]) -> Sequence[Sighting]:
@@ -246,17 +279,34 @@ def _attempt_at(sighting: Sighting, starts: Sequence[Sighting]) -> int:
     return begun[-1] if begun else 0
 
 
-def _point(stage: Stage, own: Sequence[Sighting], awake: set[str], *, passes: bool) -> Point:
+def _point(  # noqa: PLR0913  what is known, each by name
+    stage: Stage, own: Sequence[Sighting], watch: _Watch, silent: set[str], *, start_s: float | None, passes: bool
+) -> Point:
     seen_by = tuple(dict.fromkeys(sighting.source for sighting in own))
     if not own:
-        silence = Status.NOT_SEEN if awake else Status.NOT_TRACED
+        later_s = None if start_s is None else start_s + PATIENCE_S
+        silence = Status.NOT_SEEN if watch.over(stage, later_s) - silent else Status.NOT_TRACED
         return Point(stage, silence if passes else Status.NOT_ON_WAY, None, 0.0, (), (), "")
     status = Status.DROPPED if any(sighting.dropped for sighting in own) else Status.SEEN
     # The one that knows the time best speaks for all.
     best = min(own, key=lambda sighting: (sighting.time_s is None, sighting.within_s))
     detail = "; ".join(dict.fromkeys(sighting.detail for sighting in own if sighting.detail))
-    missed_by = tuple(sorted(awake - set(seen_by)))
-    return Point(stage, status, best.time_s, best.within_s, seen_by, missed_by, detail)
+    # Two queries are sent in one call: what was cut off between them saw nothing of the second when that came by.
+    awake = watch.over(stage, start_s if best.time_s is None else best.time_s)
+    missed_by = tuple(sorted(awake - silent - set(seen_by)))
+    return Point(
+        stage,
+        status,
+        best.time_s,
+        best.within_s,
+        seen_by,
+        missed_by,
+        detail,
+        ct=_first(sighting.ct for sighting in own),
+        returned=_first(sighting.returned for sighting in own),
+        clashed=any(sighting.clashed for sighting in own),
+        lines=tuple(dict.fromkeys((sighting.source, line) for sighting in own for line in sighting.lines)),
+    )
 
 
 def _first(values: Iterable[T | None]) -> T | None:

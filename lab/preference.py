@@ -58,17 +58,21 @@ class Preference:
     insists_on_replica: bool = False
 
 
-def gather(provider: str | None, hypervisor: str | None, config_file: Path, *, replica: bool) -> Preference:
+def gather(provider: str | None, hypervisor: str | None, config_file: Path, *, replica: bool | None) -> Preference:
     """Put together what was asked for; the command line counts most, then the environment, then the file.
+
+    Only Vagrant has hypervisors to choose from, so who asks for one asks for Vagrant, unless a provider is asked for
+    in a place that counts more. In one and the same place a hypervisor beside the embedded provider is what Vagrant
+    shall use once it is asked for; on the command line it makes no sense.
 
     Args:
         provider: What `--provider` said.
         hypervisor: What `--hypervisor` said.
         config_file: The config file; it need not exist.
-        replica: Whether `--replica` was given.
+        replica: Whether `--replica` (or `--no-replica`) was given.
 
     Raises:
-        BadInput: one of them names something that there is not.
+        BadInput: one of them names something that there is not, or the command line contradicts itself.
     """
     config = read(config_file, Config) if config_file.exists() else Config()
     providers = [
@@ -81,26 +85,34 @@ def gather(provider: str | None, hypervisor: str | None, config_file: Path, *, r
         ("LAB_HYPERVISOR", os.environ.get("LAB_HYPERVISOR")),
         (str(config_file), config.hypervisor),
     ]
-    provider_by, chosen_provider = _first(providers, ProviderName)
-    hypervisor_by, chosen_hypervisor = _first(hypervisors, Hypervisor)
-    if chosen_provider is None and chosen_hypervisor is not None:
-        # Only Vagrant has hypervisors to choose from.
-        provider_by, chosen_provider = hypervisor_by, ProviderName.VAGRANT
+    provider_place, chosen_provider = _first(providers, ProviderName)
+    hypervisor_place, chosen_hypervisor = _first(hypervisors, Hypervisor)
+    asked_by = providers[provider_place][0] if chosen_provider else ""
+    if chosen_hypervisor and hypervisor_place < provider_place:
+        asked_by, chosen_provider = hypervisors[hypervisor_place][0], ProviderName.VAGRANT
+    if chosen_provider is ProviderName.QEMU:
+        if provider and hypervisor:
+            raise BadInput(
+                f"--provider qemu has no hypervisor to choose, and --hypervisor is '{hypervisor}'",
+                hint="leave one of them out; Vagrant has them: --provider vagrant",
+            )
+        chosen_hypervisor = None
     return Preference(
         chosen_provider,
         chosen_hypervisor,
-        replica or config.replica,
-        asked_by=provider_by,
+        config.replica if replica is None else replica,
+        asked_by=asked_by,
         insists_on_provider=provider is not None or hypervisor is not None,
-        insists_on_replica=replica,
+        insists_on_replica=bool(replica),
     )
 
 
-def _first(asked: list[tuple[str, str | None]], kind: type[E]) -> tuple[str, E | None]:
-    for who, value in asked:
+def _first(asked: list[tuple[str, str | None]], kind: type[E]) -> tuple[int, E | None]:
+    """Give the first thing that was asked for, with its place in the list; the place after the last one for none."""
+    for place, (who, value) in enumerate(asked):
         if value:
             try:
-                return who, kind(value)
+                return place, kind(value)
             except ValueError as error:
                 raise BadInput(f"{who} is '{value}'; it can be: {', '.join(kind)}") from error
-    return "", None
+    return len(asked), None

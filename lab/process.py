@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import psutil
 
 from lab.errors import BrokenEnvironment
-from lab.work import Work
+from lab.work import PAUSE_S, Work
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _started: dict[int, subprocess.Popen[bytes]] = {}
 """Programs this process has started. Of these it knows without looking; a new program's arguments are not there yet."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 """What programs write for a terminal's sake; what stands before a carriage return is for its eyes only, too."""
+
+PIECE_BYTES = 4096
+"""Of what a program prints: read at once."""
+
+END_BOUND_S = 15.0
+"""How long a program may take to put back what it changed, once it knows that nobody reads any more."""
 
 STOP_BOUND_S = 5.0
 """How long a program may take to end after SIGTERM before it is killed."""
@@ -123,6 +137,79 @@ def output_of(
     return done.stdout
 
 
+@contextmanager
+def stream(argv: Sequence[str | Path], *, work: Work, silence_s: float) -> Iterator[io.RawIOBase]:
+    """Run a program that must succeed, and give what it prints as it prints it.
+
+    Its standard input ends when this process does, so that it can tell that nobody reads any more.
+
+    Args:
+        argv: The program and its arguments; never passed through a shell.
+        work: Whose cancellation ends the program.
+        silence_s: How long it may print nothing, in seconds.
+
+    Raises:
+        BrokenEnvironment: it could not start, failed (the message has its last words), or was silent for too long.
+        Cancelled: the work was cancelled; the program has been told so.
+    """
+    name = Path(argv[0]).name
+    with tempfile.TemporaryFile() as errors:
+        process = _spawn(argv, output=subprocess.PIPE, errors=errors.fileno(), given=subprocess.PIPE)
+        try:
+            printed = _Printed(process, work, silence_s)
+            yield printed
+            while printed.read(PIECE_BYTES):
+                pass
+            status = process.wait(STOP_BOUND_S)
+        except (BrokenEnvironment, subprocess.TimeoutExpired) as error:
+            errors.seek(0)
+            said = _told(errors.read().decode(errors="replace"))
+            why = error.message if isinstance(error, BrokenEnvironment) else "it does not end"
+            raise BrokenEnvironment(f"{name}: {why}", hint=said) from error
+        finally:
+            _let_end(process)
+        if status != 0:
+            errors.seek(0)
+            said = _told(errors.read().decode(errors="replace"))
+            raise BrokenEnvironment(f"{name} failed with exit status {status}", hint=said)
+
+
+class _Printed(io.RawIOBase):
+    """What a program prints, as it comes."""
+
+    def __init__(self, process: subprocess.Popen[bytes], work: Work, silence_s: float) -> None:
+        self._process = process
+        self._work = work
+        self._silence_s = silence_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        buffer = memoryview(buffer)
+        output = self._process.stdout
+        if output is None or self._work.wait_until(lambda: _is_ready(output), self._silence_s, pause_s=0) is None:
+            raise BrokenEnvironment(f"nothing came for {self._silence_s:.0f} s")
+        got = os.read(output.fileno(), len(buffer))
+        buffer[: len(got)] = got
+        return len(got)
+
+
+def _is_ready(output: IO[bytes]) -> bool:
+    return bool(select.select([output], [], [], PAUSE_S)[0])
+
+
+def _let_end(process: subprocess.Popen[bytes]) -> None:
+    """Tell a program that nobody reads any more, by the end of its input, and end it if it does not listen."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        process.wait(END_BOUND_S)
+    except subprocess.TimeoutExpired:
+        _end_group(process, 0.0)
+
+
 def start(argv: Sequence[str | Path], *, log: Path, cwd: Path) -> int:
     """Start a program that outlives this one, and give its process id.
 
@@ -133,6 +220,29 @@ def start(argv: Sequence[str | Path], *, log: Path, cwd: Path) -> int:
         process = _spawn(argv, output=output.fileno(), cwd=cwd, env=None)
     _started[process.pid] = process
     return process.pid
+
+
+@contextmanager
+def watched(argv: Sequence[str | Path]) -> Iterator[None]:
+    """Have a program know by its standard input, which ends then, that what is done inside has ended, or this process.
+
+    Raises:
+        BrokenEnvironment: it could not start.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603  argv, no shell
+            [str(part) for part in argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BrokenEnvironment(f"{argv[0]} could not be run: {error}") from error
+    try:
+        yield
+    finally:
+        process.communicate()
 
 
 def in_foreground(argv: Sequence[str | Path]) -> int:
@@ -181,22 +291,34 @@ def stop(pid: int, argument: str) -> None:
 def last_lines(log: Path, count: int = 5) -> str | None:
     """Give the end of a log in one line, for an error's hint."""
     try:
-        lines = log.read_text(errors="replace").split("\n")
+        return _told(log.read_text(errors="replace"), count)
     except OSError:
         return None
-    told = [plain for line in lines if (plain := _ESCAPES.sub("", line.rstrip("\r").rsplit("\r")[-1]).strip())][-count:]
+
+
+def _told(text: str, count: int = 5) -> str | None:
+    lines = text.split("\n")
+    plain = (_ESCAPES.sub("", line.rstrip("\r").rsplit("\r")[-1]).strip() for line in lines)
+    # What several of its processes said is told once.
+    told = list(dict.fromkeys(line for line in plain if line))[-count:]
     return "it said: " + " | ".join(told) if told else None
 
 
-def _spawn(
-    argv: Sequence[str | Path], *, output: int, cwd: Path | None, env: Mapping[str, str] | None
+def _spawn(  # noqa: PLR0913  as of run
+    argv: Sequence[str | Path],
+    *,
+    output: int,
+    errors: int = subprocess.STDOUT,
+    given: int = subprocess.DEVNULL,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603  argv, no shell
             [str(part) for part in argv],
-            stdin=subprocess.DEVNULL,
+            stdin=given,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             cwd=cwd,
             env={**os.environ, **(env or {})},
             start_new_session=True,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lab import comparison, verdict
 from lab.catalogue.scenario import Scenario
@@ -11,6 +12,41 @@ from lab.comparison import Cell, Comparison, LeftOut
 from lab.errors import BadInput
 from lab.evidence import trial
 from lab.store import RanOn, Run, RunStore
+from lab.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A trial that was judged.
+
+    Attributes:
+        run: The run's name.
+        machine: The machine's.
+        scenario: The scenario's.
+        number: Which trial, from 1.
+        path: Where its raw files are.
+        verdict: What follows from them, but for the lifelines.
+    """
+
+    run: str
+    machine: str
+    scenario: str
+    number: int
+    path: Path
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """Stored trials, each by itself and all side by side.
+
+    Attributes:
+        comparison: The machines side by side.
+        trials: In the order of scenarios, then machines.
+    """
+
+    comparison: Comparison
+    trials: tuple[Judged, ...]
 
 
 def of_run(store: RunStore, run: Run, machines: Sequence[str] = (), scenarios: Sequence[str] = ()) -> Comparison:
@@ -19,7 +55,16 @@ def of_run(store: RunStore, run: Run, machines: Sequence[str] = (), scenarios: S
     Raises:
         BadInput: the run has no trial of them.
     """
-    return _compare(store, [run], machines, scenarios, f"run {run.id} has")
+    return _review(store, [run], machines, scenarios, f"run {run.id} has").comparison
+
+
+def of_runs(store: RunStore, runs: Sequence[Run]) -> Reviewed:
+    """Judge for each scenario on each machine the first of these runs that has trials of it.
+
+    Raises:
+        BadInput: none has any trial.
+    """
+    return _review(store, runs, (), (), f"{', '.join(run.id for run in runs)} has")
 
 
 def newest(store: RunStore, machines: Sequence[str] = (), scenarios: Sequence[str] = ()) -> Comparison:
@@ -28,16 +73,17 @@ def newest(store: RunStore, machines: Sequence[str] = (), scenarios: Sequence[st
     Raises:
         BadInput: no run has trials of a machine or scenario that is named.
     """
-    return _compare(store, list(store.newest_first()), machines, scenarios, "the stored runs have")
+    return _review(store, list(store.newest_first()), machines, scenarios, "the stored runs have").comparison
 
 
-def _compare(
+def _review(
     store: RunStore, runs: Sequence[Run], machines: Sequence[str], scenarios: Sequence[str], who_has: str
-) -> Comparison:
+) -> Reviewed:
     holders = _holders(store, runs)
     wanted_scenarios = _wanted(scenarios, [scenario for scenario, _ in holders], who_has)
     wanted_machines = _wanted(machines, [machine for _, machine in holders], who_has)
     cells: list[Cell] = []
+    trials: list[Judged] = []
     left_out: list[LeftOut] = []
     ran_on: dict[str, RanOn] = {}
     used: dict[str, Scenario] = {}
@@ -51,9 +97,12 @@ def _compare(
             if reason:
                 left_out.append(LeftOut(machine, scenario, reason))
             else:
-                cells.append(_cell(store, run, machine, scenario))
+                judged = _judged(store, run, machine, scenario)
+                verdicts = [each.verdict for each in judged]
+                cells.append(comparison.cell(machine, run.machines[machine], run.scenarios[scenario], verdicts))
+                trials += judged
                 used.setdefault(scenario, run.scenarios[scenario])
-    return Comparison(ran_on, tuple(cells), used, tuple(left_out))
+    return Reviewed(Comparison(ran_on, tuple(cells), used, tuple(left_out)), tuple(trials))
 
 
 def _holders(store: RunStore, runs: Sequence[Run]) -> dict[tuple[str, str], Run]:
@@ -86,10 +135,17 @@ def _wanted(named: Sequence[str], known: Sequence[str], who_has: str) -> list[st
     return list(dict.fromkeys(named or known))
 
 
-def _cell(store: RunStore, run: Run, machine: str, name: str) -> Cell:
+def _judged(store: RunStore, run: Run, machine: str, name: str) -> list[Judged]:
     scenario = run.scenarios[name]
     # Without the lifelines, which no table needs: of a thousand trials they would fill the memory.
-    verdicts = [
-        replace(verdict.judge(trial.read(path), scenario), lifelines=()) for path in store.trials(run, machine, name)
+    return [
+        Judged(
+            run.id,
+            machine,
+            name,
+            int(path.name),
+            path,
+            replace(verdict.judge(trial.read(path), scenario), lifelines=()),
+        )
+        for path in store.trials(run, machine, name)
     ]
-    return comparison.cell(machine, run.machines[machine], scenario, verdicts)

@@ -16,15 +16,17 @@ from lab.home import MACHINES, PROVISION, Home
 from lab.kernels.find import machines as find_machines
 from lab.kernels.store import KernelStore
 from lab.parallel import for_each
-from lab.preference import Preference, ProviderName
+from lab.preference import Preference
 from lab.provider import choice as choices
 from lab.provider import own_box
 from lab.provider.base import Provider, State
-from lab.provider.choice import Choice, HostAbilities
+from lab.provider.choice import Choice
 from lab.provider.host import Host
 from lab.provider.qemu import Qemu
 from lab.provider.qemu_process import PortTaken
+from lab.provider.snapshot import StandsStill
 from lab.provider.vagrant import Vagrant
+from lab.provision import pace
 from lab.provision.ensure import ensure, named
 from lab.provision.facts import Facts
 from lab.provision.wake import wake
@@ -39,10 +41,12 @@ class Session:
     Args:
         home: Where the lab keeps things.
         work: Told of each step; its cancellation ends them.
+        most_lanes: How many lanes a machine gets at most; as many as it has processors for when None.
     """
 
-    def __init__(self, home: Home, work: Work) -> None:
+    def __init__(self, home: Home, work: Work, most_lanes: int | None = None) -> None:
         self.home = home
+        self._most_lanes = lanes.MOST if most_lanes is None else most_lanes
         self.work = work
         self.store = RunStore(home.runs)
         self.kernels = KernelStore(home.kernels)
@@ -77,8 +81,9 @@ class Session:
         Raises:
             BadInput: what is preferred does not go with a machine.
         """
-        host = choices.AnyHost() if preference.provider is ProviderName.VAGRANT else self._host
-        return [self._decide(definition, preference, host) for definition in definitions]
+        return [
+            self._settled(definition, choices.foresee(definition, preference, self._host)) for definition in definitions
+        ]
 
     def chosen(self, definitions: Sequence[Definition], preference: Preference) -> list[Machine]:
         """Give machines on the systems they have; for those that are not there, choose system and provider, and say so.
@@ -134,13 +139,12 @@ class Session:
                     hint=f"to have it another way, destroy it first: lab destroy {machine.name}",
                 )
             return machine
-        machine = self._decide(definition, preference, self._host)
+        machine = self._settled(definition, choices.decide(definition, preference, self._host))
         choice = self.choice(machine)
         self.work.note(f"{machine.in_words}, by {choice.in_words}: {choice.reason}", machine.name)
         return machine
 
-    def _decide(self, definition: Definition, preference: Preference, host: HostAbilities) -> Machine:
-        choice = choices.decide(definition, preference, host)
+    def _settled(self, definition: Definition, choice: Choice) -> Machine:
         self._choices[definition.name] = choice
         return choices.applied(definition, choice)
 
@@ -194,7 +198,9 @@ class Session:
                 self._settle(machine)
                 if was_running or cold or (facts := self._resumed(machine)) is None:
                     provider.up(machine)
+                    booted = pace.now(self.shell(machine))
                     facts = self.provisioned(machine, stap=stap)
+                    pace.check(machine.name, booted, pace.now(self.shell(machine)))
                     if save and not was_running:
                         self._save(machine)
             except Cancelled:
@@ -229,7 +235,7 @@ class Session:
     def _resumed(self, machine: Machine) -> Facts | None:
         """Let a machine go on from its saved state; None when it has none, or none that can be used."""
         embedded = self._embedded(machine)
-        if embedded is None or not embedded.can_resume(machine, _provisioning_of(machine)):
+        if embedded is None or not embedded.can_resume(machine, self._provisioning_of(machine)):
             return None
         try:
             with self.work.step("resuming from its saved state", machine.name):
@@ -247,12 +253,18 @@ class Session:
             return None
 
     def _save(self, machine: Machine) -> None:
+        """Save a machine's state for the next time; that it cannot be is no error, as long as the machine runs on."""
         embedded = self._embedded(machine)
         if embedded is None:
             return
         try:
             with self.work.step("saving its state", machine.name):
-                embedded.save(machine, _provisioning_of(machine), self.shell(machine))
+                embedded.save(machine, self._provisioning_of(machine), self.shell(machine))
+        except StandsStill as error:
+            self.forget(machine)
+            raise BrokenEnvironment(
+                f"{machine.name} was switched off: {error.message}", hint=f"bring it up again: lab up {machine.name}"
+            ) from error
         except (BrokenEnvironment, OSError) as error:
             self.work.note(f"it will boot the next time: its state could not be saved: {error}", machine.name)
 
@@ -275,8 +287,25 @@ class Session:
             BrokenEnvironment: it is not running, or a step failed.
         """
         return ensure(
-            self.shell(machine), machine, PROVISION, lanes=lanes.default(machine.cpus), stap=stap, work=self.work
+            self.shell(machine),
+            machine,
+            PROVISION,
+            lanes=self._lanes(machine),
+            stap=stap,
+            reboot=lambda: self._boot_anew(machine),
+            work=self.work,
         )
+
+    def _provisioning_of(self, machine: Machine) -> str:
+        return named(PROVISION, lanes=self._lanes(machine))
+
+    def _lanes(self, machine: Machine) -> int:
+        return min(self._most_lanes, lanes.default(machine.cpus))
+
+    def _boot_anew(self, machine: Machine) -> None:
+        provider = self.provider(machine)
+        provider.halt(machine)
+        provider.up(machine)
 
     def tidy(self) -> None:
         """Remove what machines shared that are gone.
@@ -302,7 +331,3 @@ class Session:
     ) -> None:
         for shell in self._shells.values():
             shell.close()
-
-
-def _provisioning_of(machine: Machine) -> str:
-    return named(PROVISION, lanes=lanes.default(machine.cpus))

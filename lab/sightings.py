@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lab.evidence import kernel, server_log
 from lab.evidence.capture import WirePacket
 from lab.evidence.clocks import Clocks
+from lab.evidence.resolver import DNS_PORT
 from lab.evidence.trace import MARK, Trace
 from lab.evidence.trial import Evidence
 
@@ -17,6 +18,9 @@ DAY_S = 86400
 
 NF_DROP = 0
 """linux/netfilter.h"""
+
+STRACE_WITHIN_S = 0.005
+"""strace stamps a call when it is told of it and gets a processor: under emulation up to so much later."""
 
 
 class Stage(StrEnum):
@@ -46,6 +50,11 @@ class Sighting:
         within_s: How far off that may be, in seconds.
         detail: What else the source says of it.
         dropped: Whether it ended there, by what the source says.
+        server: The address of the server that is asked; None where the source does not say.
+        ct: The address of its conntrack there; None where the source does not have it, or it has none.
+        returned: What confirm returned for it; None elsewhere.
+        clashed: Whether confirm met a clash.
+        lines: The lines of the source that say so, from 1; of a capture, the packet.
     """
 
     source: str
@@ -57,6 +66,11 @@ class Sighting:
     within_s: float = 0.0
     detail: str = ""
     dropped: bool = False
+    server: str | None = None
+    ct: int | None = None
+    returned: int | None = None
+    clashed: bool = False
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,7 @@ def of_trial(evidence: Evidence) -> tuple[Sighting, ...]:
         *_by_hook(evidence, monotonic),
         *_by_verdict_program(evidence, monotonic),
         *_by_kernel(evidence, marks, monotonic),
+        *_by_systemtap(evidence),
         *_on_wire("client.pcap", evidence.wire.value or (), {False: Stage.WIRE, True: Stage.ANSWER}),
         *_on_wire("server.pcap", evidence.server_wire.value or (), {False: Stage.SERVER}),
         *_by_server(evidence),
@@ -92,12 +107,13 @@ def of_trial(evidence: Evidence) -> tuple[Sighting, ...]:
 
 
 def cut_off(evidence: Evidence) -> frozenset[str]:
-    """Name the sources whose end is missing: that they do not show something proves nothing."""
+    """Name the sources of which a part is missing: that they do not show something proves nothing."""
     found = set()
     if not evidence.resolver.whole:
         found.add("client.strace")
     left = [mark.value for mark in evidence.marks if mark.value and mark.value.traced_s is not None]
-    if evidence.traced.value and len(_marks_in(evidence.traced.value)) < len(left):
+    trace = evidence.traced.value
+    if trace and (trace.lost or len(_marks_in(trace)) < len(left)):
         found.add("trace")
     return frozenset(found)
 
@@ -135,7 +151,18 @@ def _by_resolver(evidence: Evidence) -> Iterator[Sighting]:
             said = told.rcode or ("refused (EPERM)" if event.refused else None)
             detail = f"{event.protocol}, {said}" if said else event.protocol
             stage, sport = stages[event.kind], event.local_port
-            yield Sighting("client.strace", stage, told.dns_id, told.qtype, sport, event.time_s, 0, detail)
+            yield Sighting(
+                "client.strace",
+                stage,
+                told.dns_id,
+                told.qtype,
+                sport,
+                event.time_s,
+                STRACE_WITHIN_S,
+                detail,
+                server=event.server,
+                lines=_lines(event.line, event.last_line),
+            )
 
 
 def _by_hook(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
@@ -148,7 +175,10 @@ def _by_hook(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
             packet.flow.sport,
             clock.realtime_s(packet.monotonic_s),
             clock.within_s,
-            _conntrack(packet.ct),
+            f"packet {packet.skb:016x}, {_conntrack(packet.ct)}",
+            server=packet.flow.dst,
+            ct=packet.ct,
+            lines=_lines(packet.line),
         )
 
 
@@ -161,7 +191,7 @@ def _by_verdict_program(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
         named = f"conntrack id {packet.ct_id}, {confirmed}" if packet.ct_id is not None else ""
         for stage, time_s, detail in (
             (Stage.QUEUED, packet.queued_s, named),
-            (Stage.VERDICT, packet.released_s, f"accept, after {packet.released_s - packet.queued_s:.3f} s"),
+            (Stage.VERDICT, packet.released_s, f"{packet.verdict}, after {packet.released_s - packet.queued_s:.3f} s"),
         ):
             yield Sighting(
                 "verdict.jsonl",
@@ -172,6 +202,8 @@ def _by_verdict_program(evidence: Evidence, clock: Clock) -> Iterator[Sighting]:
                 clock.realtime_s(time_s),
                 clock.within_s,
                 detail,
+                server=packet.flow.dst if packet.flow else None,
+                lines=_lines(packet.line),
             )
 
 
@@ -184,12 +216,30 @@ def _by_kernel(evidence: Evidence, marks: list[Clocks], monotonic: Clock) -> Ite
     before: dict[int, kernel.Step] = {}
     for step in kernel.steps(trace):
         time_s = clock.realtime_s(step.time_s)
-        seen = Sighting("trace", Stage.CONFIRM, step.dns_id, None, step.sport, time_s, clock.within_s)
+        seen = Sighting(
+            "trace",
+            Stage.CONFIRM,
+            step.dns_id,
+            None,
+            step.sport,
+            time_s,
+            clock.within_s,
+            ct=step.ct,
+            lines=_lines(step.line, *step.ended),
+        )
         previous = before.get(step.dns_id)
         if step.did is kernel.Did.SENT and previous and previous.did is kernel.Did.REINJECTED:
-            yield _with(seen, Stage.CONFIRM, f"not needed: {_conntrack(step.ct)} is confirmed already")
-        if step.did in stages:
-            yield _with(seen, stages[step.did], _told(step), dropped=step.returned == NF_DROP)
+            yield replace(seen, detail=f"not needed: {_conntrack(step.ct)} is confirmed already")
+        # A confirm whose return is not known, returned nothing that could be told.
+        if step.did in stages and not (step.did is kernel.Did.CONFIRMED and step.returned is None):
+            yield replace(
+                seen,
+                stage=stages[step.did],
+                detail=_told(step),
+                dropped=step.returned == NF_DROP,
+                returned=step.returned,
+                clashed=step.clashed,
+            )
         before[step.dns_id] = step
     yield from _by_older_trace(evidence, trace)
 
@@ -201,26 +251,40 @@ def _by_older_trace(evidence: Evidence, trace: Trace) -> Iterator[Sighting]:
     for packet, returned in zip(packets, returns or (), strict=bool(returns)):
         detail = "not needed: its conntrack is confirmed already" if returned is None else _returned(returned)
         yield Sighting(
-            "trace", Stage.CONFIRM, packet.dns_id, None, packet.flow.sport, None, 0, detail, returned == NF_DROP
+            "trace",
+            Stage.CONFIRM,
+            packet.dns_id,
+            None,
+            packet.flow.sport,
+            None,
+            0,
+            detail,
+            dropped=returned == NF_DROP,
+            returned=returned,
         )
 
 
-def _with(seen: Sighting, stage: Stage, detail: str, *, dropped: bool = False) -> Sighting:
-    return Sighting(
-        seen.source, stage, seen.dns_id, seen.qtype, seen.sport, seen.time_s, seen.within_s, detail, dropped
-    )
+def _by_systemtap(evidence: Evidence) -> Iterator[Sighting]:
+    for done in evidence.tapped.value or ():
+        if done.flow.dport == DNS_PORT:
+            detail = f"{_returned(done.returned)}, {_conntrack(done.ct)}"
+            seen = (done.dns_id, None, done.flow.sport, done.time_s, 0, detail, done.returned == NF_DROP)
+            yield Sighting("stap.out", Stage.CONFIRM, *seen, server=done.flow.dst, ct=done.ct, returned=done.returned)
+
+
+def _lines(*lines: int) -> tuple[int, ...]:
+    """Give the numbers of lines, each once; what was not read from a file has none."""
+    return tuple(dict.fromkeys(line for line in lines if line))
 
 
 def _told(step: kernel.Step) -> str:
     if step.did is not kernel.Did.CONFIRMED:
         return _conntrack(step.ct)
     clash = " after a clash" if step.clashed else ""
-    if step.returned is None:
-        return f"entered with {_conntrack(step.ct)}"
     return f"{_returned(step.returned)}{clash}, {_conntrack(step.ct)}"
 
 
-def _returned(value: int) -> str:
+def _returned(value: int | None) -> str:
     return f"{value} (NF_DROP)" if value == NF_DROP else f"{value} (NF_ACCEPT)"
 
 
@@ -235,7 +299,8 @@ def _on_wire(source: str, packets: Iterable[WirePacket], stages: dict[bool, Stag
             continue
         flow = packet.flow.reversed if told.is_answer else packet.flow
         detail = f"{packet.protocol}, {packet.flow.src} to {packet.flow.dst}"
-        yield Sighting(source, stages[told.is_answer], told.dns_id, told.qtype, flow.sport, packet.time_s, 0, detail)
+        stage, sport, time_s, lines = stages[told.is_answer], flow.sport, packet.time_s, _lines(packet.number)
+        yield Sighting(source, stage, told.dns_id, told.qtype, sport, time_s, 0, detail, server=flow.dst, lines=lines)
 
 
 def _by_server(evidence: Evidence) -> Iterator[Sighting]:
@@ -249,5 +314,13 @@ def _by_server(evidence: Evidence) -> Iterator[Sighting]:
             if time_s < min(times_s) - server_log.RESOLUTION_S:
                 time_s += DAY_S
         yield Sighting(
-            "dnsmasq.log", Stage.SERVER, None, query.qtype, query.sport, time_s, server_log.RESOLUTION_S / 2, query.name
+            "dnsmasq.log",
+            Stage.SERVER,
+            None,
+            query.qtype,
+            query.sport,
+            time_s,
+            server_log.RESOLUTION_S / 2,
+            query.name,
+            lines=_lines(query.line),
         )

@@ -10,10 +10,10 @@ import math
 import shlex
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -23,7 +23,7 @@ from fabric.config import Config
 from invoke.exceptions import CommandTimedOut, ThreadException
 from invoke.runners import Promise
 
-from lab.endpoint import Endpoint
+from lab.endpoint import Account, Endpoint
 from lab.errors import BrokenEnvironment, Cancelled
 from lab.work import PAUSE_S, Work
 
@@ -48,6 +48,9 @@ PIECE_BYTES = 4096
 ANSWER_BOUND_S = 1.0
 """How long a server that is up may take until it speaks."""
 
+KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
+"""sshd(8): the host keys that all users of a machine know, beside each one's own."""
+
 COMMAND_BOUND_S = 60.0
 """How long a command may take that does not say otherwise."""
 
@@ -65,38 +68,17 @@ class Shell:
     """A connection to a machine; use it in a `with` statement.
 
     Args:
-        endpoint: Where and how to log in.
+        endpoint: Where and how to log in: to a machine of the lab's, or to one of the user's.
         work: Whose cancellation ends the command that runs.
 
     Raises:
         BrokenEnvironment: the server does not answer, does not let us in, or shows another host key.
     """
 
-    def __init__(self, endpoint: Endpoint, work: Work) -> None:
+    def __init__(self, endpoint: Endpoint | Account, work: Work) -> None:
         self._endpoint = endpoint
         self._work = work
-        # Nothing of the user's own SSH configuration, agent or keys has a say.
-        self._connection = Connection(
-            endpoint.host,
-            user=endpoint.user,
-            port=endpoint.port,
-            connect_timeout=int(LOGIN_BOUND_S),
-            config=Config(overrides={"load_ssh_configs": False}, lazy=True),
-            connect_kwargs={
-                "key_filename": str(endpoint.key_file),
-                "allow_agent": False,
-                "look_for_keys": False,
-                "banner_timeout": LOGIN_BOUND_S,
-                "auth_timeout": LOGIN_BOUND_S,
-                # By default a machine that hangs after a login is waited for for an hour.
-                "channel_timeout": LOGIN_BOUND_S,
-            },
-        )
-        client = self._connection.client
-        client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        kind, blob = endpoint.host_key.split()[:2]
-        key = paramiko.ECDSAKey(data=base64.b64decode(blob))
-        client.get_host_keys().add(f"[{endpoint.host}]:{endpoint.port}", kind, key)
+        self._connection = self._guarded(lambda: _to(endpoint), "read the configuration")
         self._guarded(self._connection.open, "log in")
 
     def run(self, argv: Sequence[str], *, bound_s: float = COMMAND_BOUND_S, tidying: bool = False) -> Output:
@@ -137,12 +119,13 @@ class Shell:
             raise
 
     @contextmanager
-    def stream(self, argv: Sequence[str], *, silence_s: float) -> Iterator[io.RawIOBase]:
+    def stream(self, argv: Sequence[str], *, silence_s: float, given: bytes | None = None) -> Iterator[io.RawIOBase]:
         """Run a program that must succeed, and give what it prints as it prints it.
 
         Args:
             argv: The program and its arguments, quoted for the machine's shell here.
             silence_s: How long it may print nothing, in seconds.
+            given: What it gets on standard input, which ends only when the connection does.
 
         Raises:
             BrokenEnvironment: it failed (the message has its last words), the connection broke, or it was silent for
@@ -153,6 +136,9 @@ class Shell:
         channel = self._guarded(self._connection.transport.open_session, what)
         with channel:
             self._guarded(lambda: channel.exec_command(shlex.join(argv)), what)
+            if given:
+                channel.settimeout(COMMAND_BOUND_S)
+                self._guarded(lambda: channel.sendall(given), what)
             printed = _Printed(channel, self._work, silence_s)
             try:
                 yield printed
@@ -189,8 +175,8 @@ class Shell:
         """Give the error that says of a program which ended badly how it did, with its last words."""
         said = output.stderr.strip() or output.stdout.decode(errors="replace").strip()
         return BrokenEnvironment(
-            f"{self._endpoint.machine}: {shlex.join(argv)} failed with exit status {output.status}",
-            hint="it said: " + " | ".join(said.splitlines()[-5:]) if said else None,
+            f"{self._endpoint.machine}: {_told(argv)} failed with exit status {output.status}",
+            hint="it said: " + " | ".join(list(dict.fromkeys(said.splitlines()))[-5:]) if said else None,
         )
 
     def put(self, content: bytes, path: str) -> None:
@@ -208,7 +194,7 @@ class Shell:
 
     def answers(self) -> bool:
         """Tell whether the machine's SSH server answers at all, without logging in."""
-        return answers(self._endpoint.host, self._endpoint.port)
+        return answers(self._connection.host, self._connection.port)
 
     def reopen(self) -> None:
         """Log in anew, as after the machine was booted anew.
@@ -241,10 +227,77 @@ class Shell:
 
     def _broken(self, what: str, why: str) -> BrokenEnvironment:
         name = self._endpoint.machine
-        return BrokenEnvironment(
-            f"{name}: could not {what} over SSH: {why}",
-            hint=f"see whether it still lives: lab status; start it afresh: lab destroy {name} && lab up {name}",
-        )
+        return BrokenEnvironment(f"{name}: could not {what} over SSH: {why}", hint=_advice(self._endpoint, why))
+
+
+def _to(endpoint: Endpoint | Account) -> Connection:
+    return _to_account(endpoint) if isinstance(endpoint, Account) else _to_guest(endpoint)
+
+
+def _to_guest(endpoint: Endpoint) -> Connection:
+    """Make a connection to a machine of the lab's: nothing of the user's own SSH configuration or keys has a say."""
+    connection = _connection(
+        endpoint.host,
+        user=endpoint.user,
+        port=endpoint.port,
+        config=Config(overrides={"load_ssh_configs": False}, lazy=True),
+        keys={"key_filename": str(endpoint.key_file), "allow_agent": False, "look_for_keys": False},
+    )
+    kind, blob = endpoint.host_key.split()[:2]
+    key = paramiko.ECDSAKey(data=base64.b64decode(blob))
+    connection.client.get_host_keys().add(f"[{endpoint.host}]:{endpoint.port}", kind, key)
+    return connection
+
+
+def _to_account(account: Account) -> Connection:
+    """Make a connection to a machine of the user's: as ssh(1) would, but that no unknown host key is ever taken."""
+    keys = {"key_filename": str(account.key_file), "look_for_keys": False} if account.key_file else {}
+    connection = _connection(account.host, user=account.user, port=account.port, config=Config(), keys=keys)
+    connection.client.load_system_host_keys()
+    if KNOWN_HOSTS.exists():
+        connection.client.load_system_host_keys(str(KNOWN_HOSTS))
+    return connection
+
+
+def _connection(
+    host: str, *, user: str | None, port: int | None, config: Config, keys: Mapping[str, object]
+) -> Connection:
+    bounds = {
+        "banner_timeout": LOGIN_BOUND_S,
+        "auth_timeout": LOGIN_BOUND_S,
+        # By default a machine that hangs after a login is waited for for an hour.
+        "channel_timeout": LOGIN_BOUND_S,
+    }
+    connection = Connection(
+        host,
+        user=user,
+        port=port,
+        connect_timeout=int(LOGIN_BOUND_S),
+        config=config,
+        connect_kwargs={**keys, **bounds},
+    )
+    connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    return connection
+
+
+def _advice(endpoint: Endpoint | Account, why: str) -> str:
+    name = endpoint.machine
+    if isinstance(endpoint, Endpoint):
+        return f"see whether it still lives: lab status; start it afresh: lab destroy {name} && lab up {name}"
+    port = f"-p {endpoint.port} " if endpoint.port else ""
+    by_hand = f"ssh {port}{name}"
+    if "not found in known_hosts" in why:
+        return f"log in once by hand and compare the key that it shows with the machine's own: {by_hand}"
+    if "does not match" in why:
+        return "its key is not the one in your known_hosts: find out why before you log in to it in any way"
+    if "uthentication" in why or "passphrase" in why or "private key" in why:
+        return f"name a key with -i, or let your agent have it (ssh-add), so that this needs no password: {by_hand}"
+    return f"try it by hand: {by_hand}"
+
+
+def _told(argv: Sequence[str]) -> str:
+    """Write a command for an error: whole scripts are left out."""
+    return " ".join("..." if "\n" in part else shlex.quote(part) for part in argv)
 
 
 class _Printed(io.RawIOBase):
@@ -282,10 +335,10 @@ class _Printed(io.RawIOBase):
             return len(got)
 
 
-def answers(host: str, port: int) -> bool:
-    """Tell whether an SSH server answers on a port: it speaks first (RFC 4253, section 4.2)."""
+def answers(host: str, port: int, bound_s: float = ANSWER_BOUND_S) -> bool:
+    """Tell whether an SSH server answers on a port within a bound: it speaks first (RFC 4253, section 4.2)."""
     try:
-        with socket.create_connection((host, port), timeout=ANSWER_BOUND_S) as connection:
+        with socket.create_connection((host, port), timeout=bound_s) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

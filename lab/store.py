@@ -24,6 +24,9 @@ from lab.files import write_whole
 SCHEMA: Literal[1] = 1
 """Goes up when a stored run changes in a way that an older lab would misread."""
 
+RUN = "run.json"
+"""What was run on what, in a run's directory."""
+
 LEFT_OUT = "left-out"
 """In place of trials: why a machine cannot do a scenario."""
 
@@ -105,6 +108,58 @@ class RunStore:
         self._write(run)
         return run
 
+    def extend(self, run_id: str, machines: Mapping[str, RanOn], scenarios: Sequence[Scenario], trials: int) -> Run:
+        """Begin to add to a stored run what `begin` would begin anew.
+
+        Raises:
+            BadInput: there is no such run, or a machine or scenario of it has become another since.
+            BrokenEnvironment: nothing can be written.
+        """
+        run = self.get(run_id)
+        given = {scenario.name: scenario for scenario in scenarios}
+        for name, was, now in (
+            *((name, run.machines.get(name, ran_on), ran_on) for name, ran_on in machines.items()),
+            *((name, run.scenarios.get(name, scenario), scenario) for name, scenario in given.items()),
+        ):
+            if was != now:
+                raise BadInput(
+                    f"{name} is not what it was when run {run_id} was made: nothing can be added to that",
+                    hint="make a run of its own: leave --into out",
+                )
+        extended = run.model_copy(
+            update={
+                "finished": None,
+                "trials": max(run.trials, trials),
+                "machines": {**run.machines, **machines},
+                "scenarios": {**run.scenarios, **given},
+            }
+        )
+        self._write(extended)
+        return extended
+
+    def put_together(self, parts: Sequence[Path]) -> Run:
+        """Make one run of several that lie elsewhere, each with its own cells.
+
+        Args:
+            parts: The directories of those runs; their trials are linked, not copied.
+
+        Raises:
+            BadInput: one of them cannot be read.
+            BrokenEnvironment: nothing can be written.
+        """
+        runs = [self._read(part / RUN) for part in parts]
+        machines = {name: ran_on for run in runs for name, ran_on in run.machines.items()}
+        scenarios = {name: scenario for run in runs for name, scenario in run.scenarios.items()}
+        whole = self.begin(machines, list(scenarios.values()), max((run.trials for run in runs), default=0))
+        try:
+            for part in parts:
+                for cell in part.glob("*/*/"):
+                    target = self.path(whole) / cell.relative_to(part)
+                    shutil.copytree(cell, target, copy_function=_linked)
+        except (OSError, shutil.Error) as error:
+            raise BrokenEnvironment(f"run {whole.id} was not stored: {error}") from error
+        return self.finish(whole)
+
     def finish(self, run: Run) -> Run:
         """Note that a run came to its end."""
         finished = run.model_copy(update={"finished": _now()})
@@ -161,7 +216,7 @@ class RunStore:
 
     def newest_first(self) -> Iterator[Run]:
         """Give every stored run that can be read, the newest first."""
-        for path in sorted(self._directory.glob("*/run.json"), reverse=True):
+        for path in sorted(self._directory.glob(f"*/{RUN}"), reverse=True):
             try:
                 yield self._read(path)
             except BadInput:
@@ -173,7 +228,7 @@ class RunStore:
         Raises:
             BadInput: there is no such run, or another version of the lab wrote it.
         """
-        path = self._directory / run_id / "run.json"
+        path = self._directory / run_id / RUN
         if not path.exists() or Path(run_id).name != run_id:
             known = [run.id for run in self.newest_first()]
             there_are = f"there are: {', '.join(known[:10])}" if known else "none is stored yet"
@@ -190,7 +245,7 @@ class RunStore:
             ) from error
 
     def _write(self, run: Run) -> None:
-        write_whole(self._directory / run.id / "run.json", run.model_dump_json(indent=1))
+        write_whole(self._directory / run.id / RUN, run.model_dump_json(indent=1))
 
     def _new_directory(self) -> Path:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -203,6 +258,14 @@ class RunStore:
                 continue
             return path
         raise BrokenEnvironment(f"no free name for a run in {self._directory}")
+
+
+def _linked(source: str, target: str) -> None:
+    """Link a file; copy it where the two are on different disks."""
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _now() -> str:

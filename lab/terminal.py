@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lab.comparison import Comparison
 from lab.errors import LabError
-from lab.report import as_json, as_text
+from lab.report import as_json, as_text, fragment
 from lab.report.figures import seconds
 from lab.result import Result
 from lab.work import Event, Listener, Note, StepEnded, StepStarted, TrialEnded, TrialStarted
 
 WAITING_S = 1.0
 """A trial that takes longer than this is most likely waiting for a timeout, and the wait is counted down."""
+
+NARROW = 72
+"""Columns: on a terminal with fewer, how long something takes stands below it."""
 
 
 @dataclass
@@ -56,6 +62,19 @@ class Progress:
             self._live = live
             yield
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Show no live view while inside, so that the user can type."""
+        live = self._live
+        if live is None:
+            yield
+            return
+        live.stop()
+        try:
+            yield
+        finally:
+            live.start()
+
     def __call__(self, event: Event) -> None:
         """Take an event of the work."""
         if self._quiet and not isinstance(event, Note):
@@ -82,18 +101,23 @@ class Progress:
 
     def _line(self, subject: str | None, text: Text) -> None:
         console = self._live.console if self._live else self._console
-        console.print(Text.assemble((f"{subject}: ", "bold") if subject else "", text), soft_wrap=True)
+        line = Text.assemble((f"{subject}: ", "bold") if subject else "", text)
+        # On a terminal broken between words; elsewhere one line each.
+        console.print(line, soft_wrap=not console.is_terminal)
 
-    def _view(self) -> Group:
-        table = Table.grid(padding=(0, 2))
-        for subject, doing in sorted(self._doing.copy().items()):
-            table.add_row(Text(subject, style="bold"), doing.text, _elapsed(doing))
+    def _view(self) -> RenderableType:
+        rows = [(subject, doing.text, _elapsed(doing)) for subject, doing in sorted(self._doing.copy().items())]
         for (machine, scenario), trials in sorted(self._trials.copy().items()):
             under_way = list(trials.copy().values())
             if under_way:
                 text = under_way[0].text if len(under_way) == 1 else f"{len(under_way)} trials side by side"
-                table.add_row(Text(machine, style="bold"), f"{scenario}, {text}", _elapsed(under_way[0]))
-        return Group(table)
+                rows.append((machine, f"{scenario}, {text}", _elapsed(under_way[0])))
+        if self._console.width < NARROW:
+            return Group(*(Text.assemble((subject, "bold"), " ", text, "\n  ", told) for subject, text, told in rows))
+        table = Table.grid(padding=(0, 2))
+        for subject, text, told in rows:
+            table.add_row(Text(subject, style="bold"), text, told)
+        return table
 
 
 def _elapsed(doing: _Doing) -> Text:
@@ -101,7 +125,7 @@ def _elapsed(doing: _Doing) -> Text:
     if doing.retry_s is None or elapsed_s < WAITING_S:
         return Text(f"{elapsed_s:.0f} s", style="dim")
     left_s = doing.retry_s - elapsed_s % doing.retry_s
-    return Text(f"no answer yet; the resolver asks again in {left_s:.1f} s", style="yellow")
+    return Text(f"no answer yet, asks again in {left_s:.1f} s", style="yellow")
 
 
 class Terminal:
@@ -110,13 +134,23 @@ class Terminal:
     Args:
         as_json_document: Print results and errors as JSON.
         quiet: Show no progress.
+        form: Print a comparison as one of `fragment.FORMS`; as a person reads it for None.
     """
 
-    def __init__(self, *, as_json_document: bool, quiet: bool) -> None:
+    def __init__(self, *, as_json_document: bool, quiet: bool, form: str | None = None) -> None:
         self._json = as_json_document
+        self._form = form
         self._out = Console(highlight=False)
         self._err = Console(stderr=True, highlight=False)
         self.progress = Progress(self._err, quiet=quiet)
+
+    def answer(self, question: str) -> bool:
+        """Ask the user a question; no when he is not there, or wants a document."""
+        if self._json or not (sys.stdin.isatty() and self._err.is_terminal):
+            return False
+        with self.progress.paused():
+            self._err.print(Text(question, style="bold"), end=" [y/N] ", soft_wrap=True)
+            return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     @property
     def listener(self) -> Listener:
@@ -127,9 +161,43 @@ class Terminal:
         """Print a command's result."""
         if self._json:
             self._plain(as_json.text(result.data))
+        elif self._form and isinstance(result.data, Comparison):
+            self._plain(fragment.FORMS[self._form](result.data))
         else:
             # What is wider than the terminal, such as a line to be copied, is never cut off.
             self._out.print(as_text.render(result.data), crop=False)
+
+    @property
+    def width(self) -> int:
+        """How many columns standard output has."""
+        return self._out.width
+
+    @property
+    def has_styles(self) -> bool:
+        """Whether standard output shows bold and underlined text."""
+        return self._out.is_terminal and not self._out.is_dumb_terminal
+
+    def show(self, laid_out: object) -> None:
+        """Print what was laid out already."""
+        self._out.print(laid_out, markup=False, crop=False, soft_wrap=True)
+
+    def rendered(self, data: object, width: int) -> list[str]:
+        """Give a result as the lines that `result` prints, at a width in columns."""
+        page = Console(file=io.StringIO(), width=width, highlight=False, no_color=True)
+        with page.capture() as captured:
+            page.print(as_text.render(data), crop=False)
+        return [line.rstrip() for line in captured.get().strip("\n").split("\n")]
+
+    def read(self, prompt: str) -> str | None:
+        """Ask for a line of input; None when there is none."""
+        self._out.print(Text(prompt, style="bold"), end="")
+        try:
+            line = input()
+        except EOFError:
+            line = None
+        if not sys.stdin.isatty():
+            self._out.print(Text(line or ""))
+        return line
 
     def error(self, error: LabError) -> None:
         """Print an error: what happened, what to do next, and where the evidence lies."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
 from lab import lifeline, sightings
+from lab.arming import arming
 from lab.catalogue.scenario import Scenario
 from lab.evidence import kernel
+from lab.evidence.message import Message
 from lab.evidence.trial import Evidence
+from lab.evidence.verdict_log import Released
 from lab.lifeline import Lifeline, Status
 from lab.sightings import Stage
 
@@ -21,9 +23,13 @@ STALL_SHARE = 0.95
 WAIT_SHARE = 0.9
 """Likewise, of a pause between two of the resolver's calls: it works a while before it waits."""
 
+FAILED_INSERTS = ("insert_failed", "drop")
+"""Counters of which at least one rises with every packet that confirm drops, in every kernel from 3.10 on
+(__nf_conntrack_confirm and nf_ct_resolve_clash in nf_conntrack_core.c)."""
 
-_Carried = list[tuple[int, int | None]]
-"""For each packet the port it comes from, which tells one socket from another even behind DNAT, and its conntrack."""
+
+FAMILIES = ("A", "AAAA")
+"""What a lookup asks for, once each (getaddrinfo(3) for AF_UNSPEC)."""
 
 
 class Outcome(StrEnum):
@@ -68,9 +74,11 @@ def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
     """Judge one trial.
 
     Whether the race was armed is decided by the conntracks of the queries, never by the time taken: a slow lookup
-    without an armed race has another cause, and a quick one says nothing of a kernel whose race was not armed.
+    without an armed race has another cause, and a quick one says nothing of a kernel whose race was not armed. A slow
+    one with an armed race is the kernel's doing only as far as the packets agree: a query was asked again, and where
+    packets were followed one was lost at confirm.
     """
-    armed_by = arming(evidence)
+    armed_by = arming(evidence, queues=scenario.queue is not None)
     lifelines = lifeline.of_sightings(
         sightings.of_trial(evidence), queues=scenario.queue is not None, cut_off=sightings.cut_off(evidence)
     )
@@ -79,47 +87,11 @@ def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
     outcome, reason = (
         _failure(evidence, scenario)
         or _contradiction(evidence, scenario, armed_by, lifelines)
-        or _outcome(lookup_s or 0.0, lifelines, scenario, armed=armed)
+        or _outcome(evidence, lookup_s or 0.0, lifelines, scenario, armed=armed)
     )
     if outcome is Outcome.HEALTHY and armed:
         reason += _merged(evidence)
     return Verdict(outcome, armed, lookup_s, evidence.gathered, reason, lifelines)
-
-
-def arming(evidence: Evidence) -> dict[str, bool]:
-    """Tell by each source that knows conntracks whether the race was armed.
-
-    It was when two packets of one socket carried two different conntracks at the hook, or entered confirm with them:
-    when the second passed LOCAL_OUT before the first was confirmed (nf_conntrack_in finds no entry then and makes
-    another).
-    Untracked packets have none and cannot clash. A source that has fewer packets than another, or than the resolver
-    sent, was cut off: that it shows no two conntracks says nothing.
-    """
-    by_hook: _Carried = [(packet.flow.sport, packet.ct) for packet in evidence.queued.value or ()]
-    verdicts = evidence.verdicts.value.packets if evidence.verdicts.value else ()
-    by_program: _Carried = [
-        (packet.flow.sport, packet.ct_id) for packet in verdicts if packet.flow and packet.ct_id is not None
-    ]
-    sent = [event for event in evidence.resolver.value or () if event.kind == "sent" and event.protocol == "udp"]
-    most = max(len(by_hook), len(verdicts), len(sent))
-    steps = kernel.steps(evidence.traced.value) if evidence.traced.value else ()
-    by_kernel: _Carried = [
-        (step.sport, step.ct) for step in steps if step.did in {kernel.Did.QUEUED, kernel.Did.CONFIRMED}
-    ]
-    sources = (
-        ("dmesg", by_hook, len(by_hook) >= most),
-        ("verdict.jsonl", by_program, len(verdicts) >= most),
-        ("trace", by_kernel, "trace" not in sightings.cut_off(evidence)),
-    )
-    return {source: _differ(carried) for source, carried, whole in sources if carried and (whole or _differ(carried))}
-
-
-def _differ(carried: _Carried) -> bool:
-    conntracks: dict[int, set[int]] = defaultdict(set)
-    for sport, conntrack in carried:
-        if conntrack is not None:
-            conntracks[sport].add(conntrack)
-    return any(len(found) > 1 for found in conntracks.values())
 
 
 def _failure(evidence: Evidence, scenario: Scenario) -> tuple[Outcome, str] | None:
@@ -138,11 +110,11 @@ def _failure(evidence: Evidence, scenario: Scenario) -> tuple[Outcome, str] | No
             # A trace of an older form has no steps, and one without a queue none of this kind.
             None if traced is None else sum(step.did is kernel.Did.QUEUED for step in kernel.steps(traced)) or None,
         ]
-        known = [count for count in told if count is not None]
-        if not known:
+        if not any(told):
+            went_past = traced is not None and any(step.did is kernel.Did.SENT for step in kernel.steps(traced))
+            if went_past and "trace" not in sightings.cut_off(evidence):
+                return Outcome.FAILED, "no query was queued: the trace has them leave without"
             return Outcome.INCONCLUSIVE, "nothing tells whether a query was queued"
-        if not any(known):
-            return Outcome.FAILED, "no query was queued"
         if verdicts is not None and not verdicts.packets:
             return Outcome.INCONCLUSIVE, "queries went to the queue, and the verdict program has none in its log"
     return None
@@ -155,6 +127,10 @@ def _contradiction(
     said = [f"{_name(line)}: {words}" for line in lifelines for words in line.contradictions]
     if len(set(armed_by.values())) > 1:
         said.append("; ".join(f"{source}: {'armed' if armed else 'not armed'}" for source, armed in armed_by.items()))
+    counted = evidence.counted.value or {}
+    risen = [counted[name] for name in FAILED_INSERTS if name in counted]
+    if risen and not any(risen) and any(line.is_dropped for line in lifelines):
+        said.append(f"a query was dropped at confirm, and {' and '.join(FAILED_INSERTS)} did not rise")
     pauses_s = [later.time_s - event.time_s for event, later in pairwise(evidence.resolver.value or ())]
     retry_s = scenario.lookup.client.retry_s
     if evidence.timing.value and pauses_s:
@@ -167,7 +143,7 @@ def _contradiction(
 
 
 def _outcome(
-    lookup_s: float, lifelines: Iterable[Lifeline], scenario: Scenario, *, armed: bool | None
+    evidence: Evidence, lookup_s: float, lifelines: Sequence[Lifeline], scenario: Scenario, *, armed: bool | None
 ) -> tuple[Outcome, str]:
     told = f"the lookup took {lookup_s:.2f} s"
     stalled = lookup_s >= STALL_SHARE * scenario.lookup.client.retry_s
@@ -176,11 +152,53 @@ def _outcome(
     if scenario.arms and not armed:
         if stalled:
             return Outcome.FAILED, f"{told}, but the race was not armed: this stall has another cause"
-        return Outcome.UNARMED, "both queries had one conntrack: the first was confirmed before the second left"
+        return Outcome.UNARMED, "no two queries of one socket had different conntracks at once"
     if not stalled:
         return Outcome.HEALTHY, told
-    losses = [_loss(line, lifelines) for line in lifelines if line.lost_at]
-    return Outcome.STALLED, "; ".join([f"{told}: it waited for a timeout", *losses])
+    losses = "; ".join(_loss(line, lifelines) for line in lifelines if line.lost_at)
+    told = f"{told}: it waited for a timeout"
+    if scenario.arms:
+        return _stalled(evidence, lifelines, f"{told}; {losses}" if losses else told)
+    return Outcome.STALLED, f"{told}; {losses}" if losses else told
+
+
+def _stalled(evidence: Evidence, lifelines: Sequence[Lifeline], told: str) -> tuple[Outcome, str]:
+    """Say whether the packets of an armed trial agree that the clash is why it waited."""
+    problems = evidence.verdicts.value.problems if evidence.verdicts.value else ()
+    if problems:
+        return Outcome.INCONCLUSIVE, f"{told}; but the verdict program complains: {'; '.join(problems)}"
+    if asked_again(evidence) is False:
+        return Outcome.INCONCLUSIVE, f"{told}; but no query was asked again"
+    if not evidence.gathered:
+        return Outcome.STALLED, told
+    lost = [line for line in lifelines if line.lost_at]
+    if not lost:
+        return Outcome.INCONCLUSIVE, f"{told}; but no query is seen to be lost"
+    if not any(_fits_a_clash(line) for line in lost):
+        return Outcome.FAILED, f"{told}; none was lost at confirm: this stall has another cause"
+    return Outcome.STALLED, told
+
+
+def _fits_a_clash(lost: Lifeline) -> bool:
+    """Tell whether confirm dropped a query, or it was not seen after its verdict and nobody saw it pass confirm."""
+    stages = list(Stage)
+    seen_until = -1 if lost.last_seen is None else stages.index(lost.last_seen)
+    missing_from = -1 if lost.lost_at is None else stages.index(lost.lost_at)
+    return lost.is_dropped or seen_until < stages.index(Stage.CONFIRM) <= missing_from
+
+
+def asked_again(evidence: Evidence) -> bool | None:
+    """Tell whether a query was asked more than once, by the sources that see each on its way out; None for none."""
+    asked = [event.message for event in evidence.resolver.value or () if event.kind == "sent" and event.message]
+    verdicts = evidence.verdicts.value.packets if evidence.verdicts.value else ()
+    known = [len(set(types)) < len(types) for types in _types(asked, verdicts) if types]
+    if evidence.queued.value:
+        known.append(len(evidence.queued.value) > len(FAMILIES))
+    return any(known) if known else None
+
+
+def _types(*sources: Iterable[Message | Released]) -> list[list[str | None]]:
+    return [[query.qtype for query in source] for source in sources]
 
 
 def _merged(evidence: Evidence) -> str:

@@ -71,6 +71,7 @@ class Note:
 
 Event = StepStarted | StepEnded | TrialStarted | TrialEnded | Note
 Listener = Callable[[Event], None]
+Answerer = Callable[[str], bool]
 
 
 class Work:
@@ -78,10 +79,12 @@ class Work:
 
     Args:
         listeners: Called with each event, one at a time, from whichever thread works.
+        answers: Asked what only the user can decide; by default nobody is there, and the answer is no.
     """
 
-    def __init__(self, *listeners: Listener) -> None:
+    def __init__(self, *listeners: Listener, answers: Answerer = lambda _question: False) -> None:
         self._listeners = listeners
+        self._answers = answers
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
 
@@ -94,6 +97,11 @@ class Work:
     def note(self, text: str, subject: str | None = None) -> None:
         """Tell the user something in passing."""
         self.emit(Note(text, subject))
+
+    def may(self, question: str) -> bool:
+        """Ask the user a question that is answered by yes or no; no when nobody is there to answer."""
+        self.check()
+        return self._answers(question)
 
     @contextmanager
     def step(self, title: str, subject: str | None = None, *, tidying: bool = False) -> Iterator[None]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab.bench.tools import REPEATS, Figures, destroy, new_session, replicas, timed
+from lab import process
+from lab.bench.figure import Figures, median
+from lab.bench.surroundings import KERNEL
+from lab.bench.tools import REPEATS, command, destroy, new_session, replicas, timed
 from lab.catalogue.machine import Machine
 from lab.home import PROVISION, Home
 from lab.image import build
@@ -13,6 +16,9 @@ from lab.image.recipe import Recipe
 from lab.provider import accelerator
 from lab.session import Session
 from lab.work import StepEnded, Work
+
+COMMAND_BOUND_S = 600.0
+"""For bringing one machine up, on the busiest host."""
 
 
 def first_command(session: Session) -> float:
@@ -44,41 +50,59 @@ def reach(session: Session, machine: Machine, *, cold: bool) -> float:
         session.shell(machine).ask(["true"])
 
     took_s = timed(do)
+    _switch_off(session, machine)
+    return took_s
+
+
+def reach_by_command(session: Session, machine: Machine, *options: str) -> float:
+    """Give likewise how long it takes whoever types `lab up old` and `lab ssh old`: two programs more, in seconds."""
+    log = session.home.path / "bench.log"
+
+    def do() -> None:
+        for arguments in (["up", *options, machine.name], ["ssh", machine.name, "--", "true"]):
+            process.run(command(session, *arguments), work=session.work, log=log, bound_s=COMMAND_BOUND_S)
+
+    took_s = timed(do)
+    _switch_off(session, machine)
+    return took_s
+
+
+def _switch_off(session: Session, machine: Machine) -> None:
     session.forget(machine)
     session.provider(machine).switch_off(machine)
-    return took_s
 
 
 def booting(directory: Path) -> Figures:
     """Compare bringing machines up with booting the bare kernel."""
     cache = Home.from_environment().cache
     image = build.ensure(Recipe.from_environment(PROVISION), cache, Work())
-    kernel = image.kernel("6.1")
+    kernel = image.kernel(KERNEL)
     accel = accelerator.choose(kernel, cache, Work())
-    bare: list[float] = []
-    first: list[float] = []
-    one: list[float] = []
-    both: list[float] = []
+    times_s: dict[str, list[float]] = {name: [] for name in ("bare_kernel_boot", "first_command", "up_one", "up_both")}
     with new_session(directory) as session:
         for _ in range(REPEATS):
-            bare.append(timed(lambda: accelerator.boots(accel, kernel, Work(), bound_s=60)))
-            first.append(first_command(session))
-            one.append(up(session, "old"))
-            both.append(up(session, "old", "new"))
+            times_s["bare_kernel_boot"].append(
+                timed(lambda: accelerator.boots(accel, kernel, Work(), bound_s=COMMAND_BOUND_S))
+            )
+            times_s["first_command"].append(first_command(session))
+            times_s["up_one"].append(up(session, "old"))
+            times_s["up_both"].append(up(session, "old", "new"))
+    return figures_of_booting(times_s)
+
+
+def figures_of_booting(times_s: Mapping[str, Sequence[float]]) -> Figures:
+    """Give the figures of these times, in seconds."""
+    took = {name: median(measured) for name, measured in times_s.items()}
     return {
-        "bare_kernel_boot_s": statistics.median(bare),
-        "first_command_s": statistics.median(first),
-        "up_one_s": statistics.median(one),
-        "up_both_s": statistics.median(both),
-        "first_command_per_bare_boot": statistics.median(first) / statistics.median(bare),
-        "up_both_per_up_one": statistics.median(both) / statistics.median(one),
+        **{f"{name}_s": figure for name, figure in took.items()},
+        "first_command_per_bare_boot": took["first_command"] / took["bare_kernel_boot"],
+        "up_both_per_up_one": took["up_both"] / took["up_one"],
     }
 
 
 def warm(directory: Path) -> Figures:
     """Compare going on from a saved state with booting, in turn, and tell what saving costs."""
-    warm: list[float] = []
-    cold: list[float] = []
+    times_s: dict[str, list[float]] = {name: [] for name in ("warm_up", "cold_up", "warm_command", "cold_command")}
     ended: list[StepEnded] = []
     home = Home(directory, Home.from_environment().cache, directory / "no-config.toml")
     work = Work(lambda event: ended.append(event) if isinstance(event, StepEnded) else None)
@@ -87,17 +111,24 @@ def warm(directory: Path) -> Figures:
         try:
             for _ in range(REPEATS):
                 session.bring_up([machine], cold=True)
-                session.forget(machine)
-                session.provider(machine).switch_off(machine)
+                _switch_off(session, machine)
             for _ in range(REPEATS):
-                cold.append(reach(session, machine, cold=True))
-                warm.append(reach(session, machine, cold=False))
+                times_s["cold_up"].append(reach(session, machine, cold=True))
+                times_s["warm_up"].append(reach(session, machine, cold=False))
+                times_s["cold_command"].append(reach_by_command(session, machine, "--cold"))
+                times_s["warm_command"].append(reach_by_command(session, machine))
         finally:
             destroy(session, machine)
-    saving = [event.duration_s for event in ended if event.title == "saving its state"]
+    saving_s = [event.duration_s for event in ended if event.title == "saving its state"]
+    return figures_of_warm(times_s, saving_s)
+
+
+def figures_of_warm(times_s: Mapping[str, Sequence[float]], saving_s: Sequence[float]) -> Figures:
+    """Give the figures of these times, in seconds."""
+    took = {name: median(measured) for name, measured in times_s.items()}
     return {
-        "warm_up_s": statistics.median(warm),
-        "cold_up_s": statistics.median(cold),
-        "saving_s": statistics.median(saving),
-        "warm_up_per_cold_up": statistics.median(warm) / statistics.median(cold),
+        **{f"{name}_s": figure for name, figure in took.items()},
+        "saving_s": median(saving_s),
+        "warm_up_per_cold_up": took["warm_up"] / took["cold_up"],
+        "warm_command_per_cold_command": took["warm_command"] / took["cold_command"],
     }

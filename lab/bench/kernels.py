@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from functools import partial
 from pathlib import Path
 
 from lab import process
-from lab.bench.tools import Figures, new_session, timed
+from lab.bench.figure import Figures, median
+from lab.bench.tools import REPEATS, new_session, timed
 from lab.commands import classify, kernels
 from lab.errors import BrokenEnvironment
 from lab.kernels.source import Given
@@ -19,8 +19,6 @@ from lab.work import Work
 METAPACKAGE = "linux-image-amd64"
 """What stands for Debian's generic kernel of today: the largest that people are likely to bring."""
 
-TIMES = 3
-
 DOWNLOAD_BOUND_S = 300.0
 
 
@@ -31,16 +29,16 @@ def from_package_to_answer(directory: Path) -> Figures:
     added: list[float] = []
     bare: list[float] = []
     with new_session(directory) as session:
-        for number in range(TIMES):
+        for number in range(REPEATS):
             name = f"measured-{number}"
             image = session.kernels.path(name) / IMAGE
             added.append(timed(partial(_add, session, package, name)))
             took.append(added[-1] + timed(partial(_classify, session, name)))
             bare.append(timed(partial(_boot, accelerator.choose(image, session.home.cache, Work()), image)))
     return {
-        "kernel_add_s": statistics.median(added),
-        "from_package_to_era_s": statistics.median(took),
-        "from_package_to_era_per_bare_boot": statistics.median(took) / statistics.median(bare),
+        "kernel_add_s": median(added),
+        "from_package_to_era_s": median(took),
+        "from_package_to_era_per_bare_boot": median(took) / median(bare),
     }
 
 

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import os
-import statistics
-import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import process, review
-from lab.bench.tools import REPEATS, Figures, new_session, replicas, timed
+from lab.bench import memory
+from lab.bench.figure import Figure, Figures, median
+from lab.bench.tools import REPEATS, command, new_session, replicas, timed
 from lab.errors import BrokenEnvironment
+from lab.provider import qemu_process
 from lab.session import Session
 
-GROWTH = (1, 10, 100)
-"""So many trials at once, each measured as often as any figure ..."""
-
-MANY = 1000
-"""... and so many, once: they take two minutes."""
+GROWTH = (1, 10, 100, 1000)
+"""So many trials at once."""
 
 LOOK_S = 0.05
 """Between two looks at the memory of a run."""
 
 ONE_BY_ONE = 5
-"""A hundred one by one would take nine minutes: from so many it is extrapolated."""
+"""A hundred one by one would take nine minutes: from so many, and from one alone, it is extrapolated."""
 
 
 @dataclass(frozen=True)
-class _Ran:
-    """What a run of trials cost, and what became of them."""
+class Ran:
+    """What a run of trials cost, and what became of them.
+
+    Attributes:
+        took_s: How long the command took, in seconds.
+        memory_mb: The most memory that it had at once, in millions of bytes.
+        machine_mb: The most that the machine's QEMU had meanwhile, likewise.
+        armed: How many trials were armed.
+        stalled: How many of those stalled.
+    """
 
     took_s: float
     memory_mb: float
+    machine_mb: float
     armed: int
     stalled: int
 
@@ -44,33 +52,59 @@ def lanes(directory: Path) -> Figures:
         session.bring_up([machine])
         session.forget(machine)
         _run(session, 1)  # what is read for the first time is not measured
-        one_by_one = [_run(session, ONE_BY_ONE, "--lanes", "1").took_s / ONE_BY_ONE for _ in range(REPEATS)]
-        grown = {count: [_run(session, count) for _ in range(REPEATS)] for count in GROWTH}
-        grown[MANY] = [_run(session, MANY)]
-    took_s = {count: statistics.median(ran.took_s for ran in runs) for count, runs in grown.items()}
-    hundred = grown[100]
+        grown: dict[int, list[Ran]] = {count: [] for count in GROWTH}
+        one_by_one: list[Ran] = []
+        # From few to many, since a guest gives no memory back.
+        for count in GROWTH:
+            for _ in range(REPEATS):
+                grown[count].append(_run(session, count))
+                if count == 1:
+                    one_by_one.append(_run(session, ONE_BY_ONE, "--lanes", "1"))
+    return figures([ran.took_s for ran in one_by_one], grown)
+
+
+def figures(one_by_one_s: Sequence[float], grown: Mapping[int, Sequence[Ran]]) -> Figures:
+    """Give the figures of runs.
+
+    Args:
+        one_by_one_s: How long `ONE_BY_ONE` trials took one after another, in seconds, each time.
+        grown: What runs in all lanes cost, by their number of trials.
+    """
+    took = {count: median(ran.took_s for ran in runs) for count, runs in grown.items()}
+    few = median(one_by_one_s)
+    # What a run costs beyond its trials is there once, however many they are.
+    trial = (few - took[1]) * (1 / (ONE_BY_ONE - 1))
+    hundred = few + trial * (100 - ONE_BY_ONE)
     return {
-        "one_by_one_trial_s": statistics.median(one_by_one),
-        "lanes_per_one_by_one_100": took_s[100] / (100 * statistics.median(one_by_one)),
-        "lanes_100_armed_least": min(ran.armed for ran in hundred),
-        "lanes_100_unarmed_or_not_stalled": sum(100 - ran.stalled for ran in hundred),
-        "lanes_1000_armed": grown[MANY][0].armed,
-        **{f"lanes_{count}_s": took_s[count] for count in took_s},
-        **{f"lanes_{count}_lab_memory_mb": max(ran.memory_mb for ran in runs) for count, runs in grown.items()},
+        "one_by_one_trial_s": trial,
+        "one_by_one_100_s": hundred,
+        "one_by_one_per_lanes_100": hundred / took[100],
+        **_of_each("lanes_{}_s", grown, lambda ran: ran.took_s),
+        **_of_each("lanes_{}_armed", grown, lambda ran: ran.armed),
+        **_of_each("lanes_{}_armed_and_stalled", grown, lambda ran: ran.stalled),
+        **_of_each("lanes_{}_lab_memory_mb", grown, lambda ran: ran.memory_mb),
+        **_of_each("lanes_{}_machine_memory_mb", grown, lambda ran: ran.machine_mb),
     }
 
 
-def _run(session: Session, trials: int, *more: str) -> _Ran:
-    # A process of its own, so that its memory is its own, too.
-    command = [sys.executable, "-m", "lab", "run", "old", "-s", "nfqueue", "-n", str(trials), "--quiet", *more]
+def _of_each(name: str, grown: Mapping[int, Sequence[Ran]], what: Callable[[Ran], float]) -> dict[str, Figure]:
+    return {name.format(count): median(what(ran) for ran in runs) for count, runs in grown.items()}
+
+
+def _run(session: Session, trials: int, *more: str) -> Ran:
     log = session.home.path / "bench.log"
-    peak_kb = 0
+    guest = qemu_process.running(session.home.machine("old"))
+    if guest is None:
+        raise BrokenEnvironment("old does not run any more", hint=process.last_lines(log))
+    memory.begin(guest.pid)
+    peak_mb = 0.0
 
     def run() -> None:
-        nonlocal peak_kb
-        pid = process.start(["env", f"LAB_HOME={session.home.path}", *command], log=log, cwd=session.home.path)
+        nonlocal peak_mb
+        arguments = ("run", "old", "-s", "nfqueue", "-n", str(trials), "--quiet", *more)
+        pid = process.start(command(session, *arguments), log=log, cwd=session.home.path)
         while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
-            peak_kb = max(peak_kb, _peak_kb(pid))
+            peak_mb = max(peak_mb, memory.peak_mb(pid))
             time.sleep(LOOK_S)
         if ended[1] != 0:
             raise BrokenEnvironment(f"a run of {trials} trials failed", hint=process.last_lines(log))
@@ -78,13 +112,4 @@ def _run(session: Session, trials: int, *more: str) -> _Ran:
     took_s = timed(run)
     newest = next(session.store.newest_first())
     (cell,) = review.of_run(session.store, newest).cells
-    return _Ran(took_s, peak_kb * 1024 / 1e6, cell.armed, cell.stalled)
-
-
-def _peak_kb(pid: int) -> int:
-    """Give the most memory that a process had at once, in units of 1024 bytes: VmHWM of proc_pid_status(5).
-
-    What wait4(2) says counts what the process was forked from, too.
-    """
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+    return Ran(took_s, peak_mb, memory.peak_mb(guest.pid), cell.armed, cell.stalled)

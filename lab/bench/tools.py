@@ -1,9 +1,10 @@
-"""What all measurements share: a lab of their own, its machines, and the clock."""
+"""What all measurements share: a lab of their own, its machines, its command line, and the clock."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +15,7 @@ from lab.session import Session
 from lab.work import Listener, Work
 
 REPEATS = 5
-"""Every figure is the median of so many."""
-
-Figures = dict[str, float]
-"""By name; what ends in `_s` is in seconds, in `_mb` in millions of bytes, and all else is a ratio or a count."""
+"""Everything is measured so often."""
 
 
 def timed(do: Callable[[], object]) -> float:
@@ -48,3 +46,10 @@ def destroy(session: Session, *machines: Machine) -> None:
     for machine in machines:
         session.forget(machine)
         session.provider(machine).destroy(machine)
+
+
+def command(session: Session, *arguments: str) -> Sequence[str]:
+    """Give how a person would run the lab of a session, as a program and its arguments."""
+    home = session.home
+    own = [f"LAB_HOME={home.path}", f"LAB_CACHE={home.cache}", f"LAB_CONFIG={home.config}", "LAB_PROVIDER=qemu"]
+    return ["env", *own, sys.executable, "-m", "lab", *arguments]

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import shlex
-import statistics
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab import experiment
 from lab.bench import nfqnl_test
-from lab.bench.tools import REPEATS, Figures, new_session, replicas
+from lab.bench.figure import Figure, Figures, median
+from lab.bench.tools import REPEATS, new_session, replicas
 from lab.errors import BrokenEnvironment
 from lab.home import PROVISION
 from lab.provision.facts import REMOTE
 from lab.ssh import Shell
 
 AT_ONCE = 100
-"""Packets that wait when a program goes on. The example, with its small buffer, would lose more."""
+"""Packets that wait when a program goes on, or are on their way at once. The example's small buffer would lose more."""
 
 ROUNDS = 50
 """Of so many packets each."""
+
+FLOW = 500
+"""Times as many packets, in a flow."""
 
 ROUND_TRIPS = 1000
 """Of a packet alone, for the latency."""
@@ -53,14 +57,33 @@ if [ $# -gt 0 ]; then
 		sleep 0.1
 	done
 	ip netns exec lab-lane0 ./load /run/netns/lab-server {SERVER} {ROUNDS} {AT_ONCE} $program
+	ip netns exec lab-lane0 ./load /run/netns/lab-server {SERVER} {FLOW} {AT_ONCE} flow
 fi
 ip netns exec lab-lane0 ./load /run/netns/lab-server {SERVER} {ROUND_TRIPS} 1
 """
 
 
+OURS, EXAMPLE, NO_QUEUE = "user_out", "nfqnl_test", "no_queue"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Times in seconds, by program, one of each time it was measured.
+
+    Attributes:
+        burst_s: What `AT_ONCE` packets took that waited when the program went on.
+        flow_s: What as many took on the average while there was no end of them.
+        alone_s: What a packet alone took, there without a queue, too.
+    """
+
+    burst_s: dict[str, list[float]]
+    flow_s: dict[str, list[float]]
+    alone_s: dict[str, list[float]]
+
+
 def verdicts(directory: Path) -> Figures:
     """Let both programs give verdicts to the same packets in the same guest, in turns, and compare."""
-    programs = {"user_out": [f"{REMOTE}/build/user.out"], "nfqnl_test": ["./nfqnl_test"]}
+    programs = {OURS: [f"{REMOTE}/build/user.out"], EXAMPLE: ["./nfqnl_test"]}
     source = nfqnl_test.source(directory)
     with new_session(directory) as session:
         (machine,) = replicas(session, "today")
@@ -70,26 +93,30 @@ def verdicts(directory: Path) -> Figures:
         shell.put(source.encode(), f"{DIRECTORY}/nfqnl_test.c")
         shell.put((PROVISION / "bench/load.c").read_bytes(), f"{DIRECTORY}/load.c")
         shell.ask(["sh", "-eu", "-c", _PREPARE], bound_s=LOAD_BOUND_S)
-        rate: dict[str, list[float]] = {name: [] for name in programs}
-        trip_s: dict[str, list[float]] = {name: [] for name in ("no_queue", *programs)}
+        measured = Measured({name: [] for name in programs}, {name: [] for name in programs}, {NO_QUEUE: []})
         for _ in range(REPEATS):
             shell.ask([experiment.SCRIPT, "end"])
-            trip_s["no_queue"].append(_measured(shell, [])[0])
+            measured.alone_s[NO_QUEUE] += _measured(shell, [])
             shell.ask([experiment.SCRIPT, "begin", "1", "queue=nftables", "listener=no"])
             for name, argv in programs.items():
-                round_s, alone_s = _measured(shell, argv)
-                rate[name].append(AT_ONCE / round_s)
-                trip_s[name].append(alone_s)
+                burst_s, flow_s, alone_s = _measured(shell, argv)
+                measured.burst_s[name].append(burst_s)
+                measured.flow_s[name].append(flow_s)
+                measured.alone_s.setdefault(name, []).append(alone_s)
         shell.ask([experiment.SCRIPT, "end"])
-    per_s = {name: statistics.median(rates) for name, rates in rate.items()}
-    added_s = {name: statistics.median(trip_s[name]) - statistics.median(trip_s["no_queue"]) for name in programs}
-    return {
-        "user_out_packets_per_second": per_s["user_out"],
-        "nfqnl_test_packets_per_second": per_s["nfqnl_test"],
-        "user_out_rate_per_nfqnl_test": per_s["user_out"] / per_s["nfqnl_test"],
-        "user_out_latency_per_nfqnl_test": added_s["user_out"] / added_s["nfqnl_test"],
-        **{f"{name}_added_us": value * 1e6 for name, value in added_s.items()},
-    }
+    return figures(measured)
+
+
+def figures(measured: Measured) -> Figures:
+    """Give rates and added latencies, and the ratios of the two programs' own."""
+    found: dict[str, Figure] = {}
+    for kind, times_s in (("burst", measured.burst_s), ("flow", measured.flow_s)):
+        rate = {name: median(AT_ONCE / one_s for one_s in all_s) for name, all_s in times_s.items()}
+        found |= {f"{name}_{kind}_packets_per_second": figure for name, figure in rate.items()}
+        found[f"user_out_{kind}_rate_per_nfqnl_test"] = rate[OURS] / rate[EXAMPLE]
+    added = {name: median(measured.alone_s[name]) - median(measured.alone_s[NO_QUEUE]) for name in (OURS, EXAMPLE)}
+    found |= {f"{name}_added_us": figure * 1e6 for name, figure in added.items()}
+    return found | {"user_out_added_per_nfqnl_test": added[OURS] / added[EXAMPLE]}
 
 
 def _measured(shell: Shell, argv: list[str]) -> list[float]:

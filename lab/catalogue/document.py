@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lab.errors import BadInput
+
+_KEY = r"(?:[\w-]+|\"[^\"]*\"|'[^']*')"
+_HEADER = re.compile(rf"\s*(?P<array>\[\[?)\s*(?P<keys>{_KEY}(?:\s*\.\s*{_KEY})*)\s*\]")
+_ASSIGNED = re.compile(rf"\s*(?P<keys>{_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
+_QUOTES = ('"""', "'''")
 
 
 class Model(BaseModel):
@@ -56,24 +61,57 @@ def line_of(text: str, field: Sequence[str | int]) -> int:
     """Give the line (from 1) of a TOML text that a field's path leads to, or the nearest one that it has.
 
     Args:
-        text: A well-formed TOML document whose tables have headers of their own (`[a]`, `[[a]]`).
+        text: A well-formed TOML document.
         field: Keys and list positions from the top, as pydantic gives them: names that the text does not have
             (pydantic adds those of a union's members) are passed over.
     """
-    key = [str(part) for part in field if isinstance(part, str)]
-    position = next((part for part in field if isinstance(part, int)), 0)
-    table, nearest, seen = "", 1, -1
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line):
-            table = header.group(1)
-            if key and table == key[0]:
-                seen += 1
-                nearest = number if seen <= position else nearest
-        elif assigned := re.match(r"\s*([\w-]+)\s*=", line):
-            inside = (table == "" and len(key) == 1) or (bool(key) and table == key[0] and seen == position)
-            if inside and assigned.group(1) == key[-1]:
-                return number
+    best, nearest = 0, 1
+    for number, path in _places(text):
+        shared = _shared(path, field)
+        if shared > best:
+            best, nearest = shared, number
     return nearest
+
+
+def _places(text: str) -> Iterator[tuple[int, list[str | int]]]:
+    """Give each line that begins a table or a key, with the path of what it begins."""
+    table: list[str | int] = []
+    counts: dict[tuple[str | int, ...], int] = {}
+    string = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if string:
+            # Inside a string of several lines nothing begins.
+            string = "" if line.count(string) % 2 else string
+            continue
+        if header := _HEADER.match(line):
+            table = _numbered(_keys(header["keys"]), counts, is_array=header["array"] == "[[")
+            yield number, table
+        elif assigned := _ASSIGNED.match(line):
+            yield number, [*table, *_keys(assigned["keys"])]
+        string = next((quotes for quotes in _QUOTES if line.count(quotes) % 2), "")
+
+
+def _numbered(keys: Sequence[str], counts: dict[tuple[str | int, ...], int], *, is_array: bool) -> list[str | int]:
+    """Give a header's path with the positions of the arrays of tables on its way."""
+    path: list[str | int] = []
+    for depth, key in enumerate(keys, start=1):
+        path.append(key)
+        if is_array and depth == len(keys):
+            counts[*path] = counts.get((*path,), -1) + 1
+        if (*path,) in counts:
+            path.append(counts[*path])
+    return path
+
+
+def _keys(dotted: str) -> list[str]:
+    return [key.strip().strip("\"'") for key in dotted.split(".")]
+
+
+def _shared(path: Sequence[str | int], field: Sequence[str | int]) -> int:
+    """Tell how much of a path leads to a field: nothing when it leads elsewhere."""
+    rest = iter(field)
+    leads = path[:1] == list(field[:1]) and all(any(key == part for part in rest) for key in path)
+    return len(path) if leads else 0
 
 
 def _parsed(path: Path, text: str) -> dict[str, object]:

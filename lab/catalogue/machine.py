@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from lab.catalogue.document import Model
 from lab.catalogue.era import Era
 
+Release = Annotated[str, Field(pattern=r"^7\.\d\.\d{4}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
 
@@ -66,12 +67,14 @@ class Box(Model):
         name: As Vagrant's registry has it.
         version: The version; None for the newest.
         url: Where it is; None for Vagrant's registry.
+        release: The release of its userland, such as "7.8.2003"; None for that of the machine.
         hypervisors: What it is built for.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     version: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
     url: Annotated[str, Field(pattern=r"^(https?|file)://[^\s\"#\\]+$")] | None = None
+    release: Release | None = None
     hypervisors: Annotated[tuple[Hypervisor, ...], Field(min_length=1)]
 
 
@@ -86,7 +89,7 @@ class CentOS(Model):
     """
 
     title: Annotated[str, Field(min_length=1)]
-    release: Annotated[str, Field(pattern=r"^7\.\d\.\d{4}$")]
+    release: Release
     kernel: Annotated[str, Field(pattern=r"^3\.10\.0-[0-9.]+\.el7\.x86_64$")]
     boxes: Annotated[tuple[Box, ...], Field(min_length=1)]
 

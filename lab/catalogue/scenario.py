@@ -56,7 +56,7 @@ class Queue(Model):
         bypass: Whether a rule lets packets pass while no program listens.
         listener: Whether the verdict program listens.
         hold_packets: It lets packets go when this many wait ...
-        hold_s: ... or this many seconds after the first of them came, whichever is first.
+        hold_s: ... or each of them this many seconds after it came, whichever is first.
     """
 
     do: Literal["queue"]

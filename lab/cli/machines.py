@@ -32,7 +32,7 @@ def doctor(*, as_json: bool, quiet: bool) -> None:
 @click.option(
     "--hypervisor", metavar="NAME", help="What runs Vagrant's guests: virtualbox, libvirt, libvirt-session or qemu."
 )
-@click.option("--replica", is_flag=True, help="Replicas, where CentOS could be had.")
+@click.option("--replica/--no-replica", default=None, help="Replicas, where CentOS could be had; or CentOS there.")
 @click.option("--cold", is_flag=True, help="Boot them, whatever is saved, and save them anew.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done: Vagrantfile, yum and boot loader steps.")
 @trace_option
@@ -43,7 +43,7 @@ def up(  # noqa: PLR0913  its options
     hypervisor: str | None,
     trace: str | None,
     *,
-    replica: bool,
+    replica: bool | None,
     cold: bool,
     dry_run: bool,
     as_json: bool,
@@ -115,7 +115,12 @@ def ssh(machine: str, command: Sequence[str]) -> None:
       lab ssh old -- dmesg
       lab ssh old -- ip netns exec lab-lane0 conntrack -S
     """
-    carry_out(lambda session: ssh_command.ssh(session, machine, command), as_json=False, quiet=True)
+    carry_out(
+        lambda session: ssh_command.ssh(session, machine, command),
+        as_json=False,
+        quiet=True,
+        captured=lambda session: ssh_command.captured(session, machine, command),
+    )
 
 
 @click.group()

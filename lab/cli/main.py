@@ -7,7 +7,8 @@ import sys
 import click
 
 from lab import __version__
-from lab.cli import kernels, machines, stored, trials
+from lab.cli import check, kernels, lesson, machines, matrix, stored, trials
+from lab.cli.diagnose import diagnose
 from lab.cli.verb import fail, usage_error
 
 
@@ -24,6 +25,9 @@ def cli() -> None:
       lab run old -s nfqueue -n 100              a hundred stalls, side by side
       lab sweep old new --hold 0..20ms           how often the race is armed
       lab compare old new
+      lab report                                 all of it, as one page to hand out
+      lab lesson                                 all of it, step by step, with questions
+      lab check root@web1.example.com            is this machine's kernel affected?
       lab destroy old new
 
     Exit status: 0 as expected, 1 a scenario did not behave as expected, 2 bad input, 3 a broken environment.
@@ -41,8 +45,14 @@ VERBS = (
     trials.sweep,
     kernels.kernel,
     kernels.classify,
+    matrix.matrix,
     stored.compare,
     stored.show,
+    stored.report,
+    check.check,
+    diagnose,
+    lesson.lesson,
+    lesson.mystery,
     trials.demo,
     trials.bench,
     machines.box,

@@ -42,6 +42,7 @@ LANES = click.IntRange(1, most_lanes.MOST)
 @click.option("--evidence", is_flag=True, help="Make as many trials again and follow every packet in them.")
 @click.option("--target", metavar="NAME", help="Look up a real name, at --nameserver; off by default.")
 @click.option("--nameserver", metavar="ADDRESS", help="The resolver that is asked for --target.")
+@click.option("--into", metavar="RUN", help="Add the trials to this stored run.")
 @trace_option
 @common
 def run(  # noqa: PLR0913  its options
@@ -53,6 +54,7 @@ def run(  # noqa: PLR0913  its options
     lanes: int | None,
     target: str | None,
     nameserver: str | None,
+    into: str | None,
     trace: str | None,
     evidence: bool,
     as_json: bool,
@@ -68,10 +70,12 @@ def run(  # noqa: PLR0913  its options
       lab run --kernel mine -s nfqueue             on a kernel of your own, which need not be up
       lab run old new today --evidence             every scenario, and where each packet went
       lab run old -s ./my-scenario.toml --json
+      lab run old -s nfqueue --into 20261123T160000Z   more trials for a stored run
       lab run old -s nfqueue --target www.example.com --nameserver 192.0.2.53
       lab run old -s nfqueue --trace stap          on CentOS, with systemtap
     """
-    how = How(trials, lanes=lanes, evidence=evidence, stap=trace is not None, outside=_outside(target, nameserver))
+    outside = _outside(target, nameserver)
+    how = How(trials, lanes=lanes, evidence=evidence, stap=trace is not None, outside=outside, into=into)
     carry_out(lambda session: run_command.run(session, machines, scenarios, how, kernels), as_json=as_json, quiet=quiet)
 
 
@@ -98,7 +102,7 @@ def sweep(  # noqa: PLR0913  its options
 ) -> None:
     """Turn the dial: how many trials are armed, and how many stall, against how long the verdict is held.
 
-    The first query is held for a time, whether or not the second has come. With many lanes the machine is busier, and
+    Each query is held for a time, whether or not another one has come. With many lanes the machine is busier, and
     more are armed at a short hold than with one: the shares are of this machine at this load.
 
     \b
@@ -146,12 +150,13 @@ def demo(trials: int, *, keep: bool, as_json: bool, quiet: bool) -> None:
 def bench(parts: Sequence[str], *, as_json: bool, quiet: bool) -> None:
     """Measure what the lab costs, as ratios within one run, and write bench/latest.json.
 
-    PART is booting, warm, trials, lanes, verdicts, kernels or demo; all of them by default, which takes a quarter of
-    an hour.
+    PART is booting, warm, trials, lanes, verdicts, kernels or demo; all of them by default, which takes half an hour,
+    on a machine that has nothing else to do. For verdicts and kernels apt downloads a package: nothing else needs a
+    network.
 
     \b
     Examples:
       lab bench
-      lab bench lanes --json
+      lab bench lanes warm --json       the others stay as they were measured before
     """
     carry_out(lambda session: run_bench(session, parts), as_json=as_json, quiet=quiet)

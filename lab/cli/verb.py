@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn, TypeVar
 
@@ -41,22 +42,86 @@ def machines_argument(function: F) -> F:
     return click.argument("machines", nargs=-1, metavar="[MACHINE]...")(function)
 
 
-def carry_out(do: Callable[[Session], Result[object] | int], *, as_json: bool, quiet: bool) -> NoReturn:
-    """Do a verb's work in a session, print its result, and end with its exit status.
+@dataclass
+class Within:
+    """The verb that carries another one out inside its own session, as a lesson does; it is click's `obj` meanwhile.
+
+    Attributes:
+        session: The session that the inner verb works in.
+        done: What the inner verb's command gave; None until then.
+    """
+
+    session: Session
+    done: Result[object] | None = None
+
+
+def carry_out(
+    do: Callable[[Session], Result[object] | int],
+    *,
+    as_json: bool,
+    quiet: bool,
+    form: str | None = None,
+    captured: Callable[[Session], Result[object]] | None = None,
+) -> None:
+    """Do a verb's work in a session, print its result, and end with its exit status; within another verb, only do it.
 
     Args:
         do: The command; it gives a result, or an exit status where another program did the talking.
         as_json: Print the result as JSON.
         quiet: Show no progress.
+        form: Print a comparison in this form; None for the terminal's own.
+        captured: What is done within another verb instead, where `do` would let another program do the talking.
     """
+    within = click.get_current_context().find_object(Within)
+    if within is not None:
+        done = (captured or do)(within.session)
+        within.done = None if isinstance(done, int) else done
+        return
+    terminal = Terminal(as_json_document=as_json, quiet=quiet, form=form)
+
+    def shown(session: Session) -> Result[object] | int:
+        with terminal.progress.shown():
+            return do(session)
+
+    _to_its_end(shown, terminal)
+
+
+def hold(do: Callable[[Session, Terminal], Result[object] | int], *, as_json: bool, quiet: bool) -> None:
+    """Do the work of a verb that talks with its user meanwhile; the rest as `carry_out`."""
     terminal = Terminal(as_json_document=as_json, quiet=quiet)
+    _to_its_end(lambda session: do(session, terminal), terminal)
+
+
+def within(root: click.Command, session: Session, words: Sequence[str]) -> Result[object]:
+    """Carry out the verb that a command line names, inside a session, and give its result.
+
+    Args:
+        root: The command line's root.
+        session: The session that it works in.
+        words: The command line, without the program's own name.
+
+    Raises:
+        BadInput: it is no command line of the lab's, or its verb has nothing to give.
+        LabError: what the verb's command raises.
+    """
+    inner = Within(session)
+    try:
+        root.main(args=list(words), prog_name="lab", obj=inner, standalone_mode=False)
+    except click.UsageError as error:
+        raise usage_error(error) from error
+    if inner.done is None:
+        raise BadInput(f"'lab {' '.join(words)}' gives nothing that could be shown")
+    return inner.done
+
+
+def _to_its_end(do: Callable[[Session], Result[object] | int], terminal: Terminal) -> NoReturn:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     home = Home.from_environment()
-    work = Work(terminal.listener, log.to(home.log))
+    work = Work(terminal.listener, log.to(home.log), answers=terminal.answer)
     try:
         try:
-            with Session(home, work) as session, terminal.progress.shown():
+            with Session(home, work) as session:
                 done = do(session)
         except KeyboardInterrupt:
             raise Cancelled("stopped as you asked") from None

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Check:
         ok: Whether it is as it should be.
         needed: Whether the lab cannot work without it.
         found: What was found.
-        package: The Debian package that brings it; None when no package does.
+        package: The Debian package that brings it, or several with blanks between; None when no package does.
     """
 
     name: str
@@ -80,11 +81,16 @@ def doctor(session: Session) -> Result[Diagnosis]:
         *_vagrant(session),
         _config(session),
     )
-    packages = [check.package for check in checks if check.package and not check.ok]
-    sudo = "" if os.geteuid() == 0 else "sudo "
-    mend = (f"{sudo}apt-get install --no-install-recommends {' '.join(packages)}",) if packages else ()
+    mend = (*_commands(checks, needed=True), *_commands(checks, needed=False))
     broken = any(check.needed and not check.ok for check in checks)
     return Result(Diagnosis(checks, mend), BROKEN if broken else AS_ASKED)
+
+
+def _commands(checks: Sequence[Check], *, needed: bool) -> list[str]:
+    """Give the command that brings what is missing: apart what the lab needs, and what it does without."""
+    packages = [check.package for check in checks if check.package and not check.ok and check.needed is needed]
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    return [f"{sudo}apt-get install --no-install-recommends {' '.join(dict.fromkeys(packages))}"] if packages else []
 
 
 def _programs() -> list[Check]:
@@ -137,7 +143,8 @@ def _vagrant(session: Session) -> list[Check]:
         can = [hypervisor for hypervisor, problem in problems.items() if problem is None]
         said = "; ".join(dict.fromkeys(problem for problem in problems.values() if problem))
         found = f"under {', '.join(can)}" if can else said
-        checks.append(Check(f"Vagrant, {kind}", bool(can), needed=False, found=found))
+        package = " ".join(host.packages()) or None
+        checks.append(Check(f"Vagrant, {kind}", bool(can), needed=False, found=found, package=package))
     return checks
 
 

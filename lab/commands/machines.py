@@ -57,8 +57,14 @@ class Statuses:
     machines: tuple[MachineStatus, ...]
 
 
-def up(
-    session: Session, names: Sequence[str], preference: Preference, *, stap: bool, cold: bool = False
+def up(  # noqa: PLR0913  all by name
+    session: Session,
+    names: Sequence[str],
+    preference: Preference,
+    *,
+    stap: bool,
+    cold: bool = False,
+    save: bool = True,
 ) -> Result[Statuses]:
     """Bring machines up, all at once, until trials can run on them; from their saved states, where they have any.
 
@@ -68,6 +74,7 @@ def up(
         preference: What machines that are not there yet shall be brought up with.
         stap: Whether they shall be able to trace with systemtap.
         cold: Boot them, whatever is saved.
+        save: Save those that are booted for the next time.
 
     Raises:
         BadInput: there is no such machine, or what is preferred does not go with it.
@@ -76,7 +83,7 @@ def up(
     definitions = session.find(names)
     with session.using(*definitions):
         machines = session.chosen(definitions, preference)
-        session.bring_up(machines, stap=stap, cold=cold)
+        session.bring_up(machines, stap=stap, cold=cold, save=save)
         return Result(_statuses(session, machines))
 
 

@@ -60,7 +60,8 @@ def _plan(session: Session, machine: Machine, *, stap: bool) -> MachinePlan:
     steps: tuple[Step, ...] = ()
     if isinstance(machine.system, CentOS):
         where = sources.of(PROVISION)
-        found = centos.fresh(machine.system.release)
+        release = vagrant.boxes(machine)[0].release if vagrant else None
+        found = centos.fresh(release or machine.system.release)
         steps = centos.plan(machine.system, where, found, where.vault[0], stap=stap)
     rendered = vagrant.rendered(machine) if vagrant else None
     return MachinePlan(machine.name, machine.in_words, choice.in_words, choice.reason, rendered, steps)

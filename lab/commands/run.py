@@ -35,6 +35,7 @@ class How:
         traced: How many; as many as without when None.
         stap: Trace each trial with systemtap.
         outside: A real name and resolver instead of the test network's.
+        into: The stored run that the trials are added to; a new one for None.
     """
 
     trials: int
@@ -43,6 +44,7 @@ class How:
     traced: int | None = None
     stap: bool = False
     outside: Outside | None = None
+    into: str | None = None
 
     @property
     def with_evidence(self) -> int:
@@ -146,7 +148,11 @@ def run_on(session: Session, machines: Sequence[Machine], scenarios: Sequence[Sc
         )
         for machine, found in zip(machines, facts, strict=True)
     }
-    stored = session.store.begin(ran_on, scenarios, how.trials)
+    store = session.store
+    if how.into:
+        stored = store.extend(how.into, ran_on, scenarios, how.trials)
+    else:
+        stored = store.begin(ran_on, scenarios, how.trials)
     try:
         for_each(machines, lambda machine: _on(session, stored, machine, scenarios, how), session.work)
     except LabError as error:
@@ -158,10 +164,12 @@ def run_on(session: Session, machines: Sequence[Machine], scenarios: Sequence[Sc
         if kept:
             error.message += f" ({kept} finished trials are kept: lab compare --run {stored.id})"
         raise
-    stored = session.store.finish(stored)
-    comparison = review.of_run(session.store, stored)
+    stored = store.finish(stored)
+    # Of a run that was added to, what was added.
+    names = [machine.name for machine in machines], [scenario.name for scenario in scenarios]
+    comparison = review.of_run(store, stored, *names)
     status = AS_ASKED if comparison.as_expected else NOT_AS_EXPECTED
-    return Result(RunDone(stored, session.store.path(stored), comparison), status)
+    return Result(RunDone(stored, store.path(stored), comparison), status)
 
 
 def _aimed(scenario: Scenario, how: How) -> Scenario:
@@ -186,51 +194,65 @@ def _on(session: Session, stored: Run, machine: Machine, scenarios: Sequence[Sce
 
 def _cell(session: Session, stored: Run, machine: Machine, scenario: Scenario, how: How) -> None:
     """Make a cell's trials: first those without evidence, whose timing nothing disturbs."""
-    cell = _Cell(session, stored, machine, scenario, how)
-    cell.make(1, how.trials, evidence=False)
+    # In a run that is added to, the numbers go on.
+    before = len(session.store.trials(stored, machine.name, scenario.name))
+    cell = _Cell(session, stored, machine, scenario, how, before)
+    cell.make(before + 1, how.trials, evidence=False)
     if how.with_evidence:
-        cell.make(how.trials + 1, how.with_evidence, evidence=True)
+        cell.make(before + how.trials + 1, how.with_evidence, evidence=True)
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """The trials of a scenario on a machine."""
+    """The trials of a scenario on a machine, behind those that the run has of it already."""
 
     session: Session
     stored: Run
     machine: Machine
     scenario: Scenario
     how: How
+    before: int
 
     def make(self, first: int, wanted: int, *, evidence: bool) -> None:
         """Make trials, store and judge each."""
         how, scenario, shell = self.how, self.scenario, self.session.shell(self.machine)
         possible = how.lanes or lanes.default(self.machine.cpus)
-        count = min(possible, wanted, lanes.most(scenario, traced=evidence or how.stap))
+        # As many trials without evidence as with it are made as those are, so that tracing is all the difference.
+        alike = how.evidence and how.traced is None
+        count = min(possible, wanted, lanes.most(scenario, traced=evidence or alike or how.stap))
         lowering = lanes.Lowering(count)
         with experiment.prepared(shell, scenario, count, evidence=evidence, stap=how.stap):
             for trial in experiment.trials(shell, scenario, count, first, wanted):
-                armed = self._take(trial)
-                if scenario.arms and not scenario.may_stay_unarmed and armed is not None:
-                    self._lower(lowering, shell, armed=armed)
+                if isinstance(trial, Begun):
+                    self._say_begun(trial)
+                    lowering.began(trial.number)
+                else:
+                    armed = self._take(trial)
+                    wanted_armed = scenario.arms and not scenario.may_stay_unarmed
+                    if lowering.ended(trial.number, armed=armed if wanted_armed else None):
+                        self._lower(shell, lowering.lanes)
 
-    def _take(self, trial: Begun | Ended) -> bool | None:
-        """Store and judge a trial that has ended, and say whether it was armed."""
+    def _say_begun(self, trial: Begun) -> None:
+        retry_s = self.scenario.lookup.client.retry_s
+        self.session.work.emit(TrialStarted(self.machine.name, self.scenario.name, trial.number, self._total, retry_s))
+
+    @property
+    def _total(self) -> int:
+        return self.before + self.how.trials + self.how.with_evidence
+
+    def _take(self, trial: Ended) -> bool | None:
+        """Store and judge a trial, and say whether it was armed."""
         session, machine, scenario = self.session, self.machine.name, self.scenario
-        total = self.how.trials + self.how.with_evidence
-        if isinstance(trial, Begun):
-            retry_s = scenario.lookup.client.retry_s
-            session.work.emit(TrialStarted(machine, scenario.name, trial.number, total, retry_s))
-            return None
         path = session.store.add_trial(self.stored, machine, scenario.name, trial.number, trial.files)
         judged = verdict.judge(evidence_of.read(path), scenario)
-        session.work.emit(TrialEnded(machine, scenario.name, trial.number, total, judged.outcome, judged.lookup_s))
+        session.work.emit(
+            TrialEnded(machine, scenario.name, trial.number, self._total, judged.outcome, judged.lookup_s)
+        )
         return judged.armed
 
-    def _lower(self, lowering: lanes.Lowering, shell: Shell, *, armed: bool) -> None:
-        if lowering.after(armed=armed):
-            experiment.limit(shell, lowering.lanes)
-            self.session.work.note(
-                f"{self.scenario.name}: the race was not armed in many trials; from here on {lowering.lanes} at a time",
-                self.machine.name,
-            )
+    def _lower(self, shell: Shell, count: int) -> None:
+        experiment.limit(shell, count)
+        self.session.work.note(
+            f"{self.scenario.name}: the race was not armed in many trials; from here on {count} at a time",
+            self.machine.name,
+        )

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lab import process
+from lab.catalogue.machine import Machine
 from lab.errors import BadInput
 from lab.files import write_whole
+from lab.result import AS_ASKED, NOT_AS_EXPECTED, Result
 from lab.session import Session
 from lab.ssh import command_line
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a command in a machine printed, errors behind the rest."""
+
+    lines: tuple[str, ...]
 
 
 def ssh(session: Session, name: str, command: Sequence[str]) -> int:
@@ -26,11 +36,36 @@ def ssh(session: Session, name: str, command: Sequence[str]) -> int:
         BadInput: there is no such machine.
         BrokenEnvironment: it is not running, or ssh is not installed.
     """
-    if not name:
-        raise BadInput("which machine? lab ssh MACHINE [-- COMMAND...]")
-    (machine,) = session.as_they_are(session.find([name]))
+    machine = _machine(session, name)
     endpoint = session.provider(machine).endpoint(machine)
     process.require("ssh", "openssh-client")
     known_hosts = session.home.machine(machine.name) / "known_hosts"
     write_whole(known_hosts, f"[{endpoint.host}]:{endpoint.port} {endpoint.host_key}\n")
     return process.in_foreground(command_line(endpoint, str(known_hosts), command))
+
+
+def captured(session: Session, name: str, command: Sequence[str]) -> Result[Printed]:
+    """Run a command in a running machine and give what it prints; exit status 1 when it has any other than 0.
+
+    Args:
+        session: The lab in use.
+        name: The machine.
+        command: The command and its arguments, which the machine's shell reads, as with ssh(1).
+
+    Raises:
+        BadInput: there is no such machine, or no command.
+        BrokenEnvironment: it is not running, or the command took longer than a minute.
+    """
+    machine = _machine(session, name)
+    if not command:
+        raise BadInput("which command? lab ssh MACHINE -- COMMAND...")
+    output = session.shell(machine).run(["sh", "-c", " ".join(command)])
+    text = output.stdout.decode(errors="replace") + output.stderr
+    return Result(Printed(tuple(text.splitlines())), AS_ASKED if output.status == 0 else NOT_AS_EXPECTED)
+
+
+def _machine(session: Session, name: str) -> Machine:
+    if not name:
+        raise BadInput("which machine? lab ssh MACHINE [-- COMMAND...]")
+    (machine,) = session.as_they_are(session.find([name]))
+    return machine

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import socket
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,35 +9,16 @@ from typing import Any, Literal
 
 import dpkt
 
-from lab.evidence import message
+from lab.evidence import frames, message, packets
 from lab.evidence.errors import UnreadableError
 from lab.evidence.flow import Flow
+from lab.evidence.frames import Frame
 from lab.evidence.message import Message
+from lab.evidence.packets import Packet
 from lab.evidence.stream import Shown, Stream
 
 DNS_PORT = 53
 """RFC 1035, 4.2."""
-
-_PCAPNG = b"\x0a\x0d\x0d\x0a"
-_IPV4 = dpkt.ethernet.ETH_TYPE_IP.to_bytes(2, "big")
-_PROTOCOLS = {bytes([dpkt.ip.IP_PROTO_TCP]), bytes([dpkt.ip.IP_PROTO_UDP])}
-_VLAN = dpkt.ethernet.ETH_TYPE_8021Q.to_bytes(2, "big")
-
-# Where a frame tells its protocol, and where that begins (tcpdump.org/linktypes.html).
-_LINKS = {dpkt.pcap.DLT_EN10MB: (12, 14), dpkt.pcap.DLT_LINUX_SLL: (14, 16), dpkt.pcap.DLT_LINUX_SLL2: (0, 20)}
-_RAW_LINKS = {101, dpkt.pcap.DLT_IPV4, 12, 14}
-"""LINKTYPE_RAW, LINKTYPE_IPV4, and what the BSDs put in files for the first."""
-
-_RECORD_MAX = 1 << 18
-"""MAXIMUM_SNAPLEN of libpcap: a record that says it is longer is damaged."""
-
-_FORMATS = {
-    dpkt.pcap.TCPDUMP_MAGIC: (dpkt.pcap.FileHdr, dpkt.pcap.PktHdr, 10**6),
-    dpkt.pcap.TCPDUMP_MAGIC_NANO: (dpkt.pcap.FileHdr, dpkt.pcap.PktHdr, 10**9),
-    dpkt.pcap.PMUDPCT_MAGIC: (dpkt.pcap.LEFileHdr, dpkt.pcap.LEPktHdr, 10**6),
-    dpkt.pcap.PMUDPCT_MAGIC_NANO: (dpkt.pcap.LEFileHdr, dpkt.pcap.LEPktHdr, 10**9),
-}
-"""How a file's header and records are read, and how many units of time are a second, by its first four bytes."""
 
 
 @dataclass(frozen=True)
@@ -52,95 +31,79 @@ class WirePacket:
         flow: Its 5-tuple.
         protocol: `udp` or `tcp`.
         message: The message; None when it is too short to be one.
+        number: The number of its frame in the file, from 1; two messages are the same whatever file they are in.
+        ttl: How many more routers it may pass.
+        outgoing: Whether the machine that captured it sent it; None where the capture does not tell.
+        snapped: Whether less of its frame was captured than there was.
     """
 
     time_s: float
     flow: Flow
     protocol: Literal["udp", "tcp"]
     message: Message | None
+    number: int = field(default=0, compare=False)
+    ttl: int = field(default=0, compare=False)
+    outgoing: bool | None = field(default=None, compare=False)
+    snapped: bool = field(default=False, compare=False)
 
 
 def parse(data: bytes) -> tuple[WirePacket, ...]:
-    """Read a pcap file of either byte order, in microseconds or nanoseconds.
+    """Read a capture: pcap of either byte order, in microseconds or nanoseconds, or pcapng.
 
-    Gives what went to or from port 53 over IPv4, in the file's order. A last record that was cut off is not there.
+    Gives what went to or from port 53, in the file's order. A last record that was cut off is not there.
 
     Raises:
-        UnreadableError: it is empty, no pcap file, or of a link type that the lab never captures.
+        UnreadableError: it is empty, no capture, damaged, or of a link type that is not known here.
     """
+    link = frames.link_of(data)
+    if link is not None and not packets.is_known(link):
+        raise _unknown(link)
     directions: dict[Flow, _Direction] = defaultdict(_Direction)
-    found: list[WirePacket] = []
-    for time_s, packet in _packets(data):
-        segment = _segment(packet)
-        if segment is None:
-            continue
-        flow = Flow(socket.inet_ntoa(packet.src), segment.sport, socket.inet_ntoa(packet.dst), segment.dport)
-        if DNS_PORT not in {flow.sport, flow.dport}:
-            continue
-        if isinstance(segment, dpkt.udp.UDP):
-            payload = bytes(segment.data)[: max(segment.ulen - segment.__hdr_len__, 0)]
-            found.append(WirePacket(time_s, flow, "udp", message.parse(payload)))
-        else:
-            messages = directions[flow].take(segment, _length(packet, segment))
-            found += [WirePacket(time_s, flow, "tcp", message.parse(payload)) for payload in messages]
-    return tuple(found)
+    return tuple(found for frame in frames.read(data) for found in _messages(frame, directions))
 
 
-def _packets(data: bytes) -> Iterator[tuple[float, Any]]:
-    """Give each IPv4 packet with its time."""
-    if not data:
-        raise UnreadableError("tcpdump left nothing, not even a file's header")
-    if data.startswith(_PCAPNG):
-        raise UnreadableError("this capture is pcapng: only tcpdump's own pcap is read")
-    magic = int.from_bytes(data[:4], "big")
-    if magic not in _FORMATS:
-        raise UnreadableError(f"this is no capture: it begins with {data[:4].hex()}")
-    header_class, record_class, ticks = _FORMATS[magic]
-    if len(data) < header_class.__hdr_len__:
-        raise UnreadableError(f"the capture's header is cut off after {len(data)} bytes")
-    link = header_class(data).linktype
-    if link not in _LINKS and link not in _RAW_LINKS:
-        raise UnreadableError(f"the capture is of link type {link}, which is not known here")
-    stream = io.BytesIO(data[header_class.__hdr_len__ :])
-    while len(head := stream.read(record_class.__hdr_len__)) == record_class.__hdr_len__:
-        record = record_class(head)
-        if record.tv_usec >= ticks or record.caplen > _RECORD_MAX:
-            raise UnreadableError(f"the capture has no record where one should be, {stream.tell()} bytes in")
-        frame = stream.read(record.caplen)
-        packet = _ip(link, frame) if len(frame) == record.caplen else None
-        if packet is not None:
-            yield record.tv_sec + record.tv_usec / ticks, packet
+def _unknown(link: int) -> UnreadableError:
+    return UnreadableError(f"the capture is of link type {link}, which is not known here")
 
 
-def _ip(link: int, frame: bytes) -> Any:  # noqa: ANN401  dpkt has no types
-    """Give the IPv4 packet in a frame; None when there is another in it, or one that is cut off within its header."""
-    if link in _LINKS:
-        at, begin = _LINKS[link]
-        if link == dpkt.pcap.DLT_EN10MB and frame[at : at + 2] == _VLAN:
-            at, begin = at + 4, begin + 4
-        if frame[at : at + 2] != _IPV4:
-            return None
-        frame = frame[begin:]
-    # dpkt would look into every other protocol, too, and not all of that stands up to damaged packets.
-    if not b"\x40" <= frame[:1] < b"\x50" or frame[9:10] not in _PROTOCOLS:
+def _messages(frame: Frame, directions: dict[Flow, _Direction]) -> Iterator[WirePacket]:
+    """Give the DNS messages that a frame completes: one at most over UDP."""
+    if not packets.is_known(frame.link):
+        raise _unknown(frame.link)
+    packet = packets.packet(frame)
+    segment = _segment(packet) if packet else None
+    if packet is None or segment is None or DNS_PORT not in {segment.sport, segment.dport}:
+        return
+    flow = Flow(packet.src, segment.sport, packet.dst, segment.dport)
+    protocol: Literal["udp", "tcp"] = "udp"
+    if isinstance(segment, dpkt.udp.UDP):
+        payloads = iter([bytes(segment.data)[: max(segment.ulen - segment.__hdr_len__, 0)]])
+    else:
+        protocol = "tcp"
+        payloads = directions[flow].take(segment, _length(packet, segment))
+    where = (frame.number, packet.ttl, packets.outgoing(frame), frame.snapped)
+    for payload in payloads:
+        yield WirePacket(frame.time_s, flow, protocol, message.parse(payload), *where)
+
+
+def _segment(packet: Packet) -> Any:  # noqa: ANN401  dpkt has no types
+    """Give a packet's UDP or TCP part; None when it has none, or one that is cut off."""
+    # dpkt is shown these two alone: not all of what it has for others stands up to damaged packets.
+    reader = {packets.UDP: dpkt.udp.UDP, packets.TCP: dpkt.tcp.TCP}.get(packet.protocol)
+    if reader is None:
         return None
     try:
-        return dpkt.ip.IP(frame)
+        return reader(packet.payload)
     except dpkt.Error:
         return None
 
 
-def _segment(packet: Any) -> Any:  # noqa: ANN401
-    """Give a packet's UDP or TCP part; None for a later fragment, which has no ports, or one that is cut off."""
-    return packet.data if isinstance(packet.data, dpkt.udp.UDP | dpkt.tcp.TCP) else None
-
-
-def _length(packet: Any, segment: Any) -> int:  # noqa: ANN401
+def _length(packet: Packet, segment: Any) -> int:  # noqa: ANN401
     """Give how much a TCP segment carried on the wire, of which the capture may hold less.
 
-    Where the kernel left cutting into segments to the interface, the packet's length may be 0: what is there counts.
+    Where the kernel left cutting into segments to the interface, that is not told: what is there counts.
     """
-    return max(int(packet.len) - packet.hl * 4 - segment.off * 4, 0) if packet.len else len(segment.data)
+    return len(segment.data) if packet.length is None else max(packet.length - segment.off * 4, 0)
 
 
 @dataclass

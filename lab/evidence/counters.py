@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 
 from lab.evidence.errors import UnreadableError
 
@@ -60,6 +61,31 @@ def tool(text: str) -> dict[str, int]:
     if not total:
         raise UnreadableError("conntrack -S said nothing")
     return dict(total)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One counter, summed over the processors.
+
+    Attributes:
+        name: Its name, as the kernel has it.
+        before: What it stood at before a trial.
+        after: ... and after it.
+    """
+
+    name: str
+    before: int
+    after: int
+
+
+def readings(before: dict[str, int], after: dict[str, int]) -> tuple[Reading, ...]:
+    """Put two readings side by side, for each counter that both have.
+
+    Raises:
+        UnreadableError: one fell, see `rises`.
+    """
+    rises(before, after)
+    return tuple(Reading(name, before[name], after[name]) for name in before if name in after and name != ENTRIES)
 
 
 def rises(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:

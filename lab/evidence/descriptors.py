@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Literal
@@ -25,6 +26,7 @@ class Socket:
         last_sent_to: Where it last sent something, which matters when it is not connected.
         local_port: Its own port.
         streams: What came in pieces, each way (TCP).
+        number: What tells it from all other sockets, whatever descriptors they had.
     """
 
     protocol: Literal["udp", "tcp"]
@@ -32,6 +34,7 @@ class Socket:
     last_sent_to: tuple[str, int] | None = None
     local_port: int | None = None
     streams: defaultdict[str, Stream] = field(default_factory=lambda: defaultdict(Stream))
+    number: int = field(default_factory=itertools.count(1).__next__)
 
 
 class Descriptors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.evidence import flow
 from lab.evidence.errors import UnreadableError
@@ -30,6 +30,7 @@ class Packet:
         ct: The conntrack's address; None for an untracked packet.
         dns_id: Its DNS id; None when it is too short to have one.
         monotonic_s: When it passed the hook, by CLOCK_MONOTONIC in seconds; None in logs of before the hook said so.
+        line: Which line of the log tells it, from 1; the same packet is the same on whatever line.
     """
 
     time_s: float
@@ -38,18 +39,27 @@ class Packet:
     ct: int | None
     dns_id: int | None
     monotonic_s: float | None = None
+    line: int = field(default=0, compare=False)
 
 
 def parse(log: str) -> tuple[Packet, ...]:
     """Read the kernel's log (`dmesg`) and give the hook's packets in order; other lines are passed over.
 
+    So is a last line without an end: its last number may be cut off.
+
     Raises:
         UnreadableError: a line has the hook's mark but not its form.
     """
-    return tuple(_packet(line) for line in log.splitlines() if "[nfqdns] " in line and "->" in line)
+    # What stands behind the last line's end is a line without one, if it is any.
+    *lines, _cut_off = log.split("\n")
+    return tuple(
+        _packet(line.removesuffix("\r"), number)
+        for number, line in enumerate(lines, 1)
+        if "[nfqdns] " in line and "->" in line
+    )
 
 
-def _packet(line: str) -> Packet:
+def _packet(line: str, number: int) -> Packet:
     found = _LINE.match(line)
     if found is None:
         raise UnreadableError(f"the hook's line is not understood: {line[:120]!r}")
@@ -65,4 +75,5 @@ def _packet(line: str) -> Packet:
         ct=int(found["ct"], 16) or None,
         dns_id=dns_id,
         monotonic_s=None if found["monotonic"] is None else float(found["monotonic"]),
+        line=number,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from lab.evidence.trace import Event, Trace
@@ -39,6 +39,8 @@ class Step:
         ct: The address of its conntrack at that moment; None for none.
         returned: What confirm returned: 0 is NF_DROP, 1 NF_ACCEPT (linux/netfilter.h); None while it is not known.
         clashed: Whether confirm met a clash; only a kernel that has nf_ct_resolve_clash says so.
+        line: Which line of the trace tells it; the same step is the same on whatever line.
+        ended: Which lines tell what came of it: a clash, a return.
     """
 
     time_s: float
@@ -48,6 +50,8 @@ class Step:
     ct: int | None
     returned: int | None = None
     clashed: bool = False
+    line: int = field(default=0, compare=False)
+    ended: tuple[int, ...] = field(default=(), compare=False)
 
 
 def steps(trace: Trace) -> tuple[Step, ...]:
@@ -81,21 +85,24 @@ def _step(event: Event) -> Step | None:
     if given["proto"] != UDP or _host_order(given["dport"]) != DNS_PORT:
         return None
     ct = given["ct"] & ~CTINFO_MASK or None
-    return Step(event.time_s, Did(event.name), _host_order(given["sport"]), _host_order(given["dns"]), ct)
+    sport, dns_id = _host_order(given["sport"]), _host_order(given["dns"])
+    return Step(event.time_s, Did(event.name), sport, dns_id, ct, line=event.line)
 
 
 def _with_return(step: Step, events: tuple[Event, ...]) -> Step:
     """Add what the confirm that is entered by the first of these events returned: the next return of the same task."""
     entered, *later = events
     clashed = False
+    ended: tuple[int, ...] = ()
     for event in later:
         if event.pid != entered.pid:
             continue
         if event.name == Did.CONFIRMED.value:
             break
         if event.name == "confirm":
-            return replace(step, returned=event.arguments.get("ret"), clashed=clashed)
-        clashed = clashed or event.name == "clash"
+            return replace(step, returned=event.arguments.get("ret"), clashed=clashed, ended=(*ended, event.line))
+        if event.name == "clash":
+            clashed, ended = True, (*ended, event.line)
     return step
 
 

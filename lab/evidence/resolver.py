@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lab.evidence import message, strace_values
@@ -36,6 +36,9 @@ class ResolverEvent:
         message: What was sent or read; None for `timed_out`, and for what is too short to be a message.
         timeout_s: How long it was told to wait, in seconds, for `timed_out`; 0 when it only had a look; else None.
         refused: Whether the kernel dropped what was `sent` before the call returned, and told the sender so.
+        line: Which line of the trace tells it, from 1; the same event is the same on whatever line.
+        last_line: ... and on which that call ends.
+        socket: A number that no other socket of the trace has, whatever descriptors it had.
     """
 
     kind: Kind
@@ -49,6 +52,36 @@ class ResolverEvent:
     message: Message | None
     timeout_s: float | None
     refused: bool = False
+    line: int = field(default=0, compare=False)
+    last_line: int = field(default=0, compare=False)
+    socket: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A socket to a DNS server was told that nobody will answer.
+
+    Attributes:
+        time_s: When, by the trace's clock, in seconds.
+        line: Which line tells it, from 1.
+        call: By which call.
+        error: What it returned: `ECONNREFUSED`; `POLLERR` where poll says that there is an error, and not which.
+        server: The server's address; None while nothing had been sent to any from an unconnected socket.
+    """
+
+    time_s: float
+    line: int
+    call: str
+    error: str
+    server: str | None
+
+
+REFUSALS = frozenset({"ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EACCES", "ENOBUFS"})
+"""What ICMP errors, and the kernel itself, tell a socket: see icmp_err_convert (net/ipv4/icmp.c), udp(7), ip(7)."""
+
+
+POLLERR = "POLLERR"
+_POLLS = ("poll", "ppoll")
 
 
 @dataclass(frozen=True)
@@ -56,8 +89,8 @@ class _Found:
     """An event before its socket is known in full: what port that has may be told after the first query."""
 
     kind: Kind
+    call: Call
     time_s: float
-    pid: int | None
     fd: int
     socket: Socket
     server: tuple[str, int] | None
@@ -68,8 +101,9 @@ class _Found:
     def event(self) -> ResolverEvent:
         server, server_port = self.server or (None, None)
         port, protocol = self.socket.local_port, self.socket.protocol
-        of = (self.pid, self.fd, server, server_port, port, protocol)
-        return ResolverEvent(self.kind, self.time_s, *of, self.message, self.timeout_s, self.refused)
+        of = (self.call.pid, self.fd, server, server_port, port, protocol)
+        where = (self.call.line, self.call.last_line, self.socket.number)
+        return ResolverEvent(self.kind, self.time_s, *of, self.message, self.timeout_s, self.refused, *where)
 
 
 def events(calls: Iterable[Call]) -> tuple[ResolverEvent, ...]:
@@ -87,6 +121,35 @@ def events(calls: Iterable[Call]) -> tuple[ResolverEvent, ...]:
             found += handler(call, descriptors)
         descriptors.follow(call)
     return tuple(sorted((each.event() for each in found), key=lambda event: event.time_s))
+
+
+def refusals(calls: Iterable[Call]) -> tuple[Refused, ...]:
+    """Give what sockets to port 53 of any address were refused, in order of time."""
+    descriptors = Descriptors()
+    found: list[Refused] = []
+    for call in sorted(calls, key=_takes_effect_s):
+        for fd, error in _errors(call):
+            socket = descriptors.get(call.pid, fd)
+            if socket is not None:
+                to = address_in(call.arguments[1]) if call.name == "connect" else socket.peer or socket.last_sent_to
+                if to is not None and to[1] == DNS_PORT:
+                    found.append(Refused(call.time_s, call.line, call.name, error, to[0]))
+        descriptors.follow(call)
+    return tuple(found)
+
+
+def _errors(call: Call) -> Iterator[tuple[int | None, str]]:
+    """Give the descriptors of a call that were refused something, and what they were told."""
+    error = call.more.partition(" ")[0]
+    if call.result == -1 and error in REFUSALS:
+        yield strace_values.number(call.arguments[0]), error
+    # What poll found stands behind its result: "= 1 ([{fd=3, revents=POLLERR}])".
+    read = strace_values.arguments(call.more[1:]) if call.name in _POLLS and "POLLERR" in call.more else None
+    array = read[0][0] if read else None
+    for each in array.groups() if isinstance(array, Group) else ():
+        happened = each.get("revents")
+        if isinstance(happened, str) and "POLLERR" in happened.split("|"):
+            yield strace_values.number(each.get("fd")), POLLERR
 
 
 def _takes_effect_s(call: Call) -> float:
@@ -117,13 +180,18 @@ def _described(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
 
 
 def _many(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
-    """sendmmsg, recvmmsg: descriptor, array of headers with each one's length; the result is how many of them."""
+    """sendmmsg, recvmmsg: descriptor, array of headers with each one's length; the result is how many of them.
+
+    When the first of them is refused, that is the result, and the others are not even tried (net/socket.c).
+    """
     array = call.arguments[1]
-    for each in tuple(array.groups())[: max(call.result or 0, 0)] if isinstance(array, Group) else ():
+    count = 1 if _is_refused(call) else max(call.result or 0, 0)
+    for each in tuple(array.groups())[:count] if isinstance(array, Group) else ():
         header = each.get("msg_hdr") or each[0]  # strace 4.8 gives it no name
         length = strace_values.number(each.get("msg_len") or each[1])
         if isinstance(header, Group):
             parts = _buffers(header.get("msg_iov"))
+            length = sum(len(part.data) for part in parts) if _is_refused(call) else length
             yield from _transferred(call, descriptors, parts, length, header.get("msg_name"))
 
 
@@ -154,7 +222,7 @@ def _transferred(
     messages = [shown.beginning()] if socket.protocol == "udp" else socket.streams[kind].take(shown)
     for payload in messages:
         # Over TCP, reading nothing is the end; over UDP, it is an empty message.
-        yield _Found(kind, time_s, call.pid, fd, socket, server, message.parse(payload), refused=_is_refused(call))
+        yield _Found(kind, call, time_s, fd, socket, server, message.parse(payload), refused=_is_refused(call))
 
 
 def _is_refused(call: Call) -> bool:
@@ -174,7 +242,7 @@ def _is_a_look(call: Call) -> bool:
 def _polled(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
     """Poll, ppoll: array of descriptors, its length, timeout; a result of 0 is a time-out."""
     array = call.arguments[0]
-    timeout_s = _timeout_s(call.arguments[2])
+    timeout_s = strace_values.timeout_s(call.arguments[2])
     if not isinstance(array, Group) or call.more != "(Timeout)" or call.result != 0 or timeout_s is None:
         return
     time_s = call.time_s if call.returned_s is None else call.returned_s
@@ -185,16 +253,7 @@ def _polled(call: Call, descriptors: Descriptors) -> Iterator[_Found]:
             continue
         server = socket.peer or socket.last_sent_to
         if server is not None and server[1] == DNS_PORT:
-            yield _Found("timed_out", time_s, call.pid, fd, socket, server, timeout_s=timeout_s)
-
-
-def _timeout_s(value: Value | None) -> float | None:
-    """Give poll's milliseconds, or ppoll's seconds and nanoseconds (without names in strace 4.8), in seconds."""
-    if isinstance(value, Group):
-        seconds, nanoseconds = (strace_values.number(value[position]) for position in (0, 1))
-        return None if seconds is None or nanoseconds is None else seconds + nanoseconds / 1e9
-    milliseconds = strace_values.number(value)
-    return None if milliseconds is None or milliseconds < 0 else milliseconds / 1e3
+            yield _Found("timed_out", call, time_s, fd, socket, server, timeout_s=timeout_s)
 
 
 _HANDLERS: dict[str, Callable[[Call, Descriptors], Iterator[_Found]]] = {
@@ -203,5 +262,5 @@ _HANDLERS: dict[str, Callable[[Call, Descriptors], Iterator[_Found]]] = {
     **dict.fromkeys(("writev", "readv"), _gathered),
     **dict.fromkeys(("sendmsg", "recvmsg"), _described),
     **dict.fromkeys(("sendmmsg", "recvmmsg"), _many),
-    **dict.fromkeys(("poll", "ppoll"), _polled),
+    **dict.fromkeys(_POLLS, _polled),
 }

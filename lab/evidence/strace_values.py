@@ -11,6 +11,8 @@ DEPTH_MAX = 30
 
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\.\.\.)?', re.ASCII)
 _WORD = re.compile(r'[^\s"(){}\[\],=]+', re.ASCII)
+# strace -y and -yy: 3<UDP:[10.0.0.1:40000->10.0.0.53:53]>, AT_FDCWD</root>
+_DECORATED = re.compile(r'(-?\d{1,10}|AT_FDCWD)<(?:[-=]>|[^<>"])*>', re.ASCII)
 _KEY = re.compile(r"([A-Za-z_]\w{0,63})(?:\(\d{1,10}\))?=(?![>=])", re.ASCII)  # strace 4.8: msg_iov(1)=
 _BLANK = re.compile(r"(?:\s|,|==|/\*.*?\*/)+", re.ASCII)
 _INSTEAD = re.compile(r"\s*=>\s*", re.ASCII)
@@ -80,6 +82,18 @@ def number(value: Value | None) -> int | None:
     return None
 
 
+def timeout_s(value: Value | None) -> float | None:
+    """Give poll's milliseconds, or ppoll's seconds and nanoseconds (without names in strace 4.8), in seconds.
+
+    None stands for no timeout, and for what is none.
+    """
+    if isinstance(value, Group):
+        seconds, nanoseconds = (number(value[position]) for position in (0, 1))
+        return None if seconds is None or nanoseconds is None else seconds + nanoseconds / 1e9
+    milliseconds = number(value)
+    return None if milliseconds is None or milliseconds < 0 else milliseconds / 1e3
+
+
 class _Reader:
     """Reads on from `at`; each step goes forward, so the time taken grows with the text's length alone."""
 
@@ -106,6 +120,8 @@ class _Reader:
     def _value(self, depth: int) -> Value:
         if string := self._skip(_STRING):
             return Text(_unescaped(string[1]), is_cut=bool(string[2]))
+        if decorated := self._skip(_DECORATED):
+            return decorated[1]
         word = self._skip(_WORD)
         opener = self.text[self.at]
         if opener in _CLOSERS and (word is None or opener == "("):

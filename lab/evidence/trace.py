@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from lab.evidence.errors import UnreadableError
 
@@ -27,7 +27,9 @@ _HEX = re.compile(r"([A-Za-z_]\w{0,63})=0x([0-9a-f]{1,16})", re.ASCII)
 _MARKS = re.compile(r"(?:print: )?(?:tracing_mark_write|0): ", re.ASCII)
 
 # What the kernel writes between events (trace.c: test_cpu_buff_start, trace_print_lost_events).
-_NOTICES = re.compile(r"##### CPU \d{1,4} buffer started ####|CPU:\d{1,4} \[LOST (?:\d{1,18} )?EVENTS\]", re.ASCII)
+_NOTICES = re.compile(
+    r"##### CPU \d{1,4} buffer started ####|CPU:\d{1,4} \[(?P<lost>LOST) (?P<count>\d{1,18} )?EVENTS\]", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Event:
             (see trace.sh); `mark` for a line that was written to `trace_marker`.
         arguments: Every `key=value` whose value is a number: 3.10 tells in decimal what later kernels tell in hex.
         text: A mark's text; None for any other event.
+        line: Which line tells it, from 1; the same event is the same on whatever line.
     """
 
     time_s: float
@@ -53,6 +56,7 @@ class Event:
     name: str
     arguments: dict[str, int]
     text: str | None = None
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Trace:
 
     Attributes:
         events: What happened, in order of time.
-        lost: How many events did not fit into the kernel's buffer; 0 when the trace does not say.
+        lost: How many events did not fit into the kernel's buffer, as far as the trace says: at least so many.
     """
 
     events: tuple[Event, ...]
@@ -75,14 +79,17 @@ def parse(text: str) -> Trace:
         UnreadableError: a line is no event; one that was left out could be the lost packet.
     """
     events: list[Event] = []
-    lost = 0
-    for line in text.split("\n"):
+    lost = noticed = 0
+    for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip()
         if header := _HEADER.match(stripped):
             lost = _lost(int(header[1]), int(header[2]), line)
-        elif stripped and not stripped.startswith("# ") and stripped != "#" and not _NOTICES.fullmatch(stripped):
-            events.append(_event(stripped))
-    return Trace(tuple(events), lost)
+        elif notice := _NOTICES.fullmatch(stripped):
+            # Without a number: it is not known how many.
+            noticed += int(notice["count"] or 1) if notice["lost"] else 0
+        elif stripped and not stripped.startswith("# ") and stripped != "#":
+            events.append(replace(_event(stripped), line=number))
+    return Trace(tuple(events), max(lost, noticed))
 
 
 def _lost(kept: int, written: int, line: str) -> int:

@@ -16,6 +16,7 @@ from lab.evidence import (
     hook,
     resolver,
     server_log,
+    stap,
     strace,
     trace,
     verdict_log,
@@ -51,8 +52,11 @@ class Evidence:
         timing: What the client says (`client.json`, `client.status`).
         queued: What the hook saw (`dmesg`).
         verdicts: What the verdict program was handed (`verdict.jsonl`).
+        again: What it was handed once more: packets that came back from the queue and went through the hook again
+            (`again.jsonl`).
         resolver: What the resolver did (`client.strace`).
         traced: The kernel's own trace (`trace`).
+        tapped: What systemtap traced of confirm (`stap.out`).
         wire: DNS packets on the client's end of the lane (`client.pcap`).
         server_wire: ... and on the server's (`server.pcap`).
         served: What the server was asked (`dnsmasq.log`).
@@ -69,8 +73,10 @@ class Evidence:
     timing: Source[client.Timing]
     queued: Source[tuple[hook.Packet, ...]]
     verdicts: Source[verdict_log.VerdictLog]
+    again: Source[verdict_log.VerdictLog]
     resolver: Source[tuple[resolver.ResolverEvent, ...]]
     traced: Source[trace.Trace]
+    tapped: Source[tuple[stap.Return, ...]]
     wire: Source[tuple[capture.WirePacket, ...]]
     server_wire: Source[tuple[capture.WirePacket, ...]]
     served: Source[tuple[server_log.ServedQuery, ...]]
@@ -91,8 +97,10 @@ def read(directory: Path) -> Evidence:
         timing=_source(lambda: _timing(directory)),
         queued=_source(lambda: hook.parse(_text(directory / "dmesg"))),
         verdicts=_source(lambda: verdict_log.parse(_text(directory / "verdict.jsonl"))),
+        again=_source(lambda: verdict_log.parse(_text(directory / "again.jsonl"))),
         resolver=_source(lambda: resolver.events(strace.parse(_text(calls))), lambda: strace.is_whole(_text(calls))),
         traced=_source(lambda: trace.parse(_text(directory / "trace"))),
+        tapped=_source(lambda: stap.parse(_text(directory / "stap.out"))),
         wire=_source(lambda: capture.parse((directory / "client.pcap").read_bytes())),
         server_wire=_source(lambda: capture.parse((directory / "server.pcap").read_bytes())),
         served=_source(lambda: server_log.parse(_text(directory / "dnsmasq.log"))),

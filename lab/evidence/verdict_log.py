@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lab.evidence import flow, message
@@ -23,9 +23,12 @@ class Released:
         qtype: The type it asks for, `A`, `AAAA` and so on; None when it could not be read.
         queued_s: When the program got it, by CLOCK_MONOTONIC in seconds.
         released_s: When the program sent its verdict, likewise.
-        verdict: The verdict: `accept`.
+        verdict: The verdict: `accept`, or `repeat`: it goes through the hook once more, and is logged apart then.
         ct_id: The id of its conntrack, as conntrack(8) shows it with `-o id`; None when the kernel did not say.
         confirmed: Whether that was in conntrack's table already; None likewise.
+        conntracks: How many conntracks its namespace had when the program got it, unconfirmed ones too; None when
+            nobody counted.
+        line: Which line of the log tells it, from 1; the same packet is the same on whatever line.
     """
 
     number: int
@@ -37,6 +40,8 @@ class Released:
     verdict: str
     ct_id: int | None
     confirmed: bool | None
+    conntracks: int | None = None
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,22 +66,22 @@ def parse(text: str) -> VerdictLog:
     """
     packets: list[Released] = []
     problems: list[str] = []
-    lines = [line for line in text.split("\n") if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     any_object = False
-    for line in lines:
+    for number, line in lines:
         said = _object(line)
         any_object = any_object or said is not None
         try:
             if said is None:
                 problems.append(f"a line was cut off: {line[:80]!r}")
             elif said["event"] == "packet":
-                packets.append(_released(said))
+                packets.append(_released(said, number))
             else:
                 problems += _problems(said)
         except (ValueError, KeyError, TypeError):
             problems.append(f"a line is not understood: {line[:80]!r}")
     if lines and not any_object:
-        raise UnreadableError(f"the verdict program's log is not understood: {lines[0][:80]!r}")
+        raise UnreadableError(f"the verdict program's log is not understood: {lines[0][1][:80]!r}")
     return VerdictLog(tuple(packets), tuple(problems))
 
 
@@ -88,7 +93,7 @@ def _object(line: str) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def _released(said: dict[str, Any]) -> Released:
+def _released(said: dict[str, Any], line: int) -> Released:
     addresses = (said["src"], said["sport"], said["dst"], said["dport"])
     if not isinstance(said["verdict"], str):
         raise TypeError(said["verdict"])
@@ -105,6 +110,8 @@ def _released(said: dict[str, Any]) -> Released:
         verdict=said["verdict"],
         ct_id=None if said.get("ct_id") is None else whole(said["ct_id"], ID_MAX),
         confirmed=confirmed,
+        conntracks=None if said.get("conntracks") is None else whole(said["conntracks"], ID_MAX),
+        line=line,
     )
 
 

@@ -8,6 +8,7 @@ for mapping in lab/locale/*.cfg; do
 	template=$(mktemp)
 	.venv/bin/pybabel --quiet extract --mapping-file="$mapping" --no-location --omit-header --sort-output \
 		--keywords='_ ngettext:1,2 pgettext:1c,2 N_' --output-file="$template" .
+	# shellcheck disable=SC2043  # one language so far
 	for language in zh_Hans; do
 		catalogue=lab/locale/$language/LC_MESSAGES/$domain.po
 		mkdir -p "$(dirname "$catalogue")"

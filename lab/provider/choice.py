@@ -27,17 +27,17 @@ class HostAbilities(Protocol):
     def problem(self, hypervisor: Hypervisor) -> str | None:
         """Tell why Vagrant cannot run guests with a hypervisor here; None when it can."""
 
-    def accelerates(self, hypervisor: Hypervisor) -> bool:
-        """Tell whether a hypervisor has hardware virtualisation here."""
+    def accelerates(self, hypervisor: Hypervisor, /) -> bool:
+        """Tell whether a hypervisor has hardware virtualisation here that works."""
 
 
 class AnyHost:
-    """A host that can do everything: for what is only planned."""
+    """A host that can do everything: for what is only planned, where nothing that was asked for can be had."""
 
     def problem(self, hypervisor: Hypervisor) -> None:
         """Tell why Vagrant cannot run guests with a hypervisor: nothing is in the way."""
 
-    def accelerates(self, hypervisor: Hypervisor) -> bool:
+    def accelerates(self, hypervisor: Hypervisor, /) -> bool:
         """Tell whether a hypervisor has hardware virtualisation."""
         return hypervisor is not Hypervisor.LIBVIRT_SESSION
 
@@ -105,6 +105,19 @@ def decide(definition: Definition, preference: Preference, host: HostAbilities) 
             return Choice(provider=ProviderName.VAGRANT, hypervisor=hypervisor, centos=True, reason=reason)
         why_not.append(problem or f"{hypervisor} has no hardware virtualisation that works")
     return _embedded(definition, "; ".join(dict.fromkeys(why_not)))
+
+
+def foresee(definition: Definition, preference: Preference, host: HostAbilities) -> Choice:
+    """Decide as `decide` does; what cannot be had here, as a host would that has everything, and with the reason.
+
+    Raises:
+        BadInput: what was asked for does not fit the machine.
+    """
+    try:
+        return decide(definition, preference, host)
+    except BrokenEnvironment as error:
+        choice = decide(definition, preference, AnyHost())
+        return choice.model_copy(update={"reason": f"{choice.reason}, but {error.message}"})
 
 
 def _embedded(definition: Definition, reason: str) -> Choice:

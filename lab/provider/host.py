@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import cached_property
 from pathlib import Path
 
@@ -63,10 +62,23 @@ class Host:
             return f"Vagrant's plugin {plugin} is not installed"
         return _obstacle(hypervisor)
 
-    def accelerates(self, hypervisor: Hypervisor) -> bool:
-        """Tell whether a hypervisor has hardware virtualisation here."""
-        if hypervisor is Hypervisor.VIRTUALBOX:
-            return re.search(r"\b(vmx|svm)\b", Path("/proc/cpuinfo").read_text()) is not None
+    def packages(self) -> list[str]:
+        """Give the Debian packages that are not here of those which bring Vagrant and what it needs for libvirt."""
+        known: frozenset[str] = frozenset() if isinstance(self._vagrant, str) else self._vagrant
+        there = {
+            "vagrant": process.find("vagrant") is not None,
+            "vagrant-libvirt": "vagrant-libvirt" in known,
+            "libvirt-daemon-system": _has_libvirt(),
+            "libvirt-clients": process.find("virsh") is not None,
+        }
+        return [package for package, is_there in there.items() if not is_there]
+
+    def accelerates(self, _hypervisor: Hypervisor, /) -> bool:
+        """Tell whether a hypervisor has hardware virtualisation here that works.
+
+        For VirtualBox, too, only a guest that booted counts, be it under KVM: both use the same extension of the
+        processor, and a processor that names it may be a guest's own, with nothing behind the name.
+        """
         return self.kvm
 
 
@@ -75,10 +87,16 @@ def _obstacle(hypervisor: Hypervisor) -> str | None:
     if hypervisor is Hypervisor.VIRTUALBOX and process.find("VBoxManage") is None:
         return "VirtualBox is not installed"
     if hypervisor is Hypervisor.LIBVIRT and not any(os.access(path, os.R_OK | os.W_OK) for path in LIBVIRT_SOCKETS):
-        return "libvirt's system daemon does not run, or this user may not talk to it"
+        if any(Path(path).exists() for path in LIBVIRT_SOCKETS):
+            return "this user may not talk to libvirt's system daemon (adduser USER libvirt, then log in anew)"
+        return "libvirt's system daemon does not run (systemctl start libvirtd)"
     if hypervisor is Hypervisor.LIBVIRT_SESSION:
         if os.geteuid() == 0:
             return "libvirt's session mode is for ordinary users, not for root"
-        if not any(process.find(daemon) for daemon in LIBVIRT_DAEMONS):
+        if not _has_libvirt():
             return "libvirt is not installed"
     return None
+
+
+def _has_libvirt() -> bool:
+    return any(process.find(daemon) for daemon in LIBVIRT_DAEMONS)

@@ -38,7 +38,7 @@ def of(
         "guest image": image,
         "QEMU": f"{program} {build.st_size} {build.st_mtime_ns}",
         "arguments for QEMU": _named(*argv),
-        "processor or kernel of the host": _host() if accelerator.KVM in argv else "of no matter",
+        "processor or kernel of the host": _host() if accelerator.KVM in argv else _model(),
         "keys": _named(*public_keys),
         "provisioning": provisioning,
         "format of saved states": FORMAT,
@@ -47,9 +47,17 @@ def of(
 
 def _host() -> str:
     """Under KVM a guest has seen the host's own processor."""
+    return _named(platform.release(), *_told("model name", "flags", "microcode"))
+
+
+def _model() -> str:
+    """Under emulation it has seen how fast the processor's time-stamp counter runs, which is the model's."""
+    return _named(*_told("model name"))
+
+
+def _told(*names: str) -> list[str]:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    told = sorted({line for line in lines if line.startswith(("model name", "flags", "microcode"))})
-    return _named(platform.release(), *told)
+    return sorted({line for line in lines if line.startswith(names)})
 
 
 def _named(*parts: str) -> str:

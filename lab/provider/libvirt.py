@@ -1,6 +1,9 @@
-"""Removes what Vagrant may leave with libvirt: a domain it was killed over, and volumes it never removes."""
+"""Removes what Vagrant may leave with libvirt: a domain it was killed over, volumes, and the way to a guest's port."""
 
 from __future__ import annotations
+
+import contextlib
+from pathlib import Path
 
 from lab import process
 from lab.errors import BrokenEnvironment
@@ -33,6 +36,21 @@ def switch_off(uri: str, domain: str) -> None:
     """
     if domain in _virsh(uri, "list", "--name"):
         _virsh(uri, "destroy", domain)
+
+
+def close_forwards(directory: Path, key_file: Path) -> None:
+    """End the ssh processes by which vagrant-libvirt forwards ports (its forward_ports.rb), as far as they are left.
+
+    One whose guest went away without a word would keep the port, and wait for an answer for ever.
+
+    Args:
+        directory: Where the machine's Vagrantfile is; Vagrant notes their process ids there.
+        key_file: The lab's private key, which is among their arguments.
+    """
+    for noted in directory.glob(".vagrant/machines/*/libvirt/pids/ssh_*.pid"):
+        with contextlib.suppress(ValueError):
+            process.stop(int(noted.read_text()), f'IdentityFile="{key_file}"')
+        noted.unlink()
 
 
 def remove_volumes(uri: str, prefix: str) -> None:

@@ -16,14 +16,14 @@ from lab.image import box as image_box
 from lab.image import build as image_build
 from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
 from lab.provider import libvirt
-from lab.provider.vagrant_cli import VagrantCommand
-from lab.provider.vagrantfile import render_box
+from lab.provider.vagrant_cli import COMMAND_BOUND_S, VagrantCommand
+from lab.provider.vagrantfile import BOOT_ATTEMPTS, render_box
 from lab.work import Work
 
 TEMPLATE = PROVISION / "vagrant" / "box.Vagrantfile.j2"
 
-BUSY_BOUND_S = 1800.0
-"""How long another command may take to fetch or remove a box."""
+BUSY_BOUND_S = (BOOT_ATTEMPTS + 1) * COMMAND_BOUND_S
+"""How long another command may keep the boxes: a `vagrant up` that fetches one may take its bound, at each attempt."""
 
 
 def build(cache: Path, work: Work) -> image_box.BoxFile:

@@ -140,13 +140,19 @@ class Qemu:
             shell: A connection to it.
 
         Raises:
-            BrokenEnvironment: it could not be saved; what was saved before is still there.
+            StandsStill: it did not run on, and was switched off; what was saved before is still there.
+            BrokenEnvironment: it could not be saved; likewise, and it runs on.
             Cancelled: the work was cancelled; likewise.
         """
         image, argv = self._start_of(machine)
         made_of = self._ingredients(machine, image, argv, provisioning)
         directory = self._home.machine(machine.name)
-        snapshot.save(machine, directory, made_of, clock.behind_s(shell, directory / CONSOLE), self._work)
+        behind_s = clock.behind_s(shell, directory / CONSOLE)
+        try:
+            snapshot.save(machine, directory, made_of, behind_s, self._work)
+        except snapshot.StandsStill:
+            self.switch_off(machine)
+            raise
 
     def discard(self, machine: Machine) -> None:
         """Switch off a machine that could not be resumed; its saved state goes, and the disk it was to go on with."""

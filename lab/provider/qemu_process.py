@@ -12,7 +12,7 @@ from lab.catalogue.machine import Machine
 from lab.errors import BrokenEnvironment
 from lab.files import write_whole
 from lab.image.recipe import KERNEL_ARGUMENTS
-from lab.provider import accelerator, qmp
+from lab.provider import accelerator, qmp, tsc
 from lab.provider.base import HOST, free_port
 from lab.provider.boot import Boot
 
@@ -90,6 +90,8 @@ def start(machine: Machine, argv: Sequence[str], directory: Path, is_up: Callabl
         PortTaken: the machine insists on a port, and it is taken.
         BrokenEnvironment: QEMU could not be started.
     """
+    # Not among the arguments that a saved state is made of: a figure that was measured is never quite the same.
+    argv = [tsc.kernel_arguments(part) if part == KERNEL_ARGUMENTS else part for part in argv]
     for _ in range(PORT_TRIES):
         port = machine.ssh_port or free_port()
         (directory / CONSOLE).unlink(missing_ok=True)

@@ -21,10 +21,17 @@ from lab.work import Work
 BOUND_S = 60.0
 """For writing or reading the memory: a tenth of a second for what a guest uses of it, unless the disk is slow."""
 
+RUN_ON_BOUND_S = 30.0
+"""For letting a guest run on that was stopped; milliseconds, unless QEMU hangs."""
+
 PAUSE_S = 0.005
 
 _UNLIMITED = 1 << 40
 """Bytes a second: QEMU's own default is meant for a network that others use too."""
+
+
+class StandsStill(BrokenEnvironment):
+    """A machine whose guest does not run on after its state was saved, or was not."""
 
 
 def save(machine: Machine, directory: Path, made_of: Ingredients, behind_s: float, work: Work) -> None:
@@ -38,23 +45,23 @@ def save(machine: Machine, directory: Path, made_of: Ingredients, behind_s: floa
         work: Whose cancellation ends it.
 
     Raises:
-        BrokenEnvironment: there is no space, or QEMU refused; what was saved before is still there.
+        StandsStill: it does not run on; what was saved before is still there.
+        BrokenEnvironment: there is no space, or QEMU refused; likewise, and the machine runs on.
         Cancelled: the work was cancelled; likewise.
     """
     saved = SavedState(directory)
     disk_mb = (directory / DISK).stat().st_size // 1_000_000
     require_space(directory, machine.memory_mb + disk_mb)
     with saved.written(made_of) as scratch:
-        with Monitor(directory) as monitor:
-            monitor.ask("stop")
-            (scratch / CLOCK).write_text(str(time.time() - behind_s))
-            try:
+        try:
+            with Monitor(directory) as monitor:
+                monitor.ask("stop")
+                (scratch / CLOCK).write_text(str(time.time() - behind_s))
                 _write_memory(monitor, scratch.name, work)
                 # QEMU has let go of the disk by now, with all that it kept back of it, until it goes on.
                 shutil.copyfile(directory / DISK, scratch / DISK)
-            finally:
-                monitor.ask("migrate_cancel")  # does nothing to one that has ended
-                monitor.ask("cont")
+        finally:
+            _run_on(directory)
         work.check()
 
 
@@ -108,6 +115,23 @@ def was_cut_off(directory: Path) -> bool:
         return False
     with monitor:
         return _status(monitor) in ("inmigrate", "paused", "finish-migrate", "postmigrate")
+
+
+def _run_on(directory: Path) -> None:
+    """Have a machine run on that was stopped, whatever has happened meanwhile."""
+    deadline = time.monotonic() + RUN_ON_BOUND_S
+    while True:
+        # A conversation of its own each time: in one with an answer missing, each answer is to an earlier question.
+        try:
+            with Monitor(directory) as monitor:
+                with contextlib.suppress(BrokenEnvironment):
+                    monitor.ask("migrate_cancel")  # does nothing to one that has ended
+                monitor.ask("cont")
+                return
+        except BrokenEnvironment as error:
+            if time.monotonic() > deadline:
+                raise StandsStill(f"it was stopped to save its state, and does not run on: {error.message}") from error
+        time.sleep(PAUSE_S)
 
 
 def _write_memory(monitor: Monitor, target: str, work: Work) -> None:

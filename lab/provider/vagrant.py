@@ -18,12 +18,12 @@ from lab.files import write_whole
 from lab.home import PROJECT, PROVISION, Home
 from lab.image import build as image_build
 from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
-from lab.provider import libvirt
+from lab.provider import libvirt, tsc
 from lab.provider.base import HOST, State, free_port
 from lab.provider.own_box import OwnBox
 from lab.provider.vagrant_cli import BoxMissingError, NotBootedError, VagrantCommand
 from lab.provider.vagrantfile import BOOT_ATTEMPTS, DirectKernel, Setting, render
-from lab.ssh import answers
+from lab.ssh import LOGIN_BOUND_S, answers
 from lab.work import Work
 
 TEMPLATE = PROJECT / "Vagrantfile.j2"
@@ -105,6 +105,11 @@ class Vagrant:
             Cancelled: the work was cancelled; Vagrant has undone what it was doing.
         """
         state = self.state(machine)
+        if state is State.RUNNING and not self._answers_soon(machine):
+            # Whoever rebooted it: libvirt's plugin opens the way to a guest's port when it boots one, and never again.
+            self._work.note("it runs, but its SSH server does not answer: booting it anew", machine.name)
+            self.halt(machine)
+            state = State.HALTED
         if state is State.RUNNING and self._host_key(machine):
             return self._endpoint(machine)
         if state is State.ABSENT:
@@ -124,6 +129,7 @@ class Vagrant:
         if self._by_libvirt:
             # Not by way of Vagrant, which was perhaps cut off before it wrote down which domain is its own.
             libvirt.switch_off(self._uri, self._prefix + machine.name)
+            self._close_forwards(machine)
         elif self.state(machine) is State.RUNNING:
             command = self._command(machine, tidying=True)
             command.bound_s = HALT_BOUND_S
@@ -159,6 +165,7 @@ class Vagrant:
                     raise
             if self._by_libvirt:
                 libvirt.remove(self._uri, self._prefix + machine.name)
+                self._close_forwards(machine)
             shutil.rmtree(directory)
 
     def tidy(self) -> None:
@@ -183,7 +190,7 @@ class Vagrant:
         setting = Setting(
             hypervisor=self._hypervisor,
             accelerated=self._accelerated(),
-            box=box or self._boxes(machine)[0],
+            box=box or self.boxes(machine)[0],
             ssh_port=ssh_port or machine.ssh_port or free_port(),
             key_file=login.private,
             public_key=login.public,
@@ -191,6 +198,19 @@ class Vagrant:
             direct_kernel=self._direct_kernel(machine),
         )
         return render(TEMPLATE, machine, setting)
+
+    def boxes(self, machine: Machine) -> list[Box]:
+        """Give the boxes a machine may start from, in the order they are tried.
+
+        Raises:
+            BadInput: there is none for this hypervisor.
+        """
+        if isinstance(machine.system, CentOS):
+            boxes = [box for box in machine.system.boxes if self._hypervisor in box.hypervisors]
+            if not boxes:
+                raise BadInput(f"{machine.name}: its TOML file has no box for {self._hypervisor}")
+            return boxes
+        return [self._own_box.box]
 
     def _make(self, machine: Machine) -> None:
         if self._by_libvirt:
@@ -204,7 +224,7 @@ class Vagrant:
         self._copy_kernel(machine)
         port = machine.ssh_port or free_port()
         write_whole(directory / "vagrant.json", json.dumps({"ssh_port": port}))
-        boxes = self._boxes(machine)
+        boxes = self.boxes(machine)
         for number, box in enumerate(boxes, start=1):
             write_whole(directory / "Vagrantfile", self.rendered(machine, box, port), mode=0o600)
             named = f"{box.name} {box.version}" if box.version and isinstance(machine.system, CentOS) else box.name
@@ -231,13 +251,9 @@ class Vagrant:
             else:
                 return
 
-    def _boxes(self, machine: Machine) -> list[Box]:
-        if isinstance(machine.system, CentOS):
-            boxes = [box for box in machine.system.boxes if self._hypervisor in box.hypervisors]
-            if not boxes:
-                raise BadInput(f"{machine.name}: its TOML file has no box for {self._hypervisor}")
-            return boxes
-        return [self._own_box.box]
+    def _close_forwards(self, machine: Machine) -> None:
+        login = keys.ensure(self._home.path / "keys" / "login")
+        libvirt.close_forwards(self._directory(machine), login.private)
 
     @property
     def _by_libvirt(self) -> bool:
@@ -251,7 +267,8 @@ class Vagrant:
         if not isinstance(machine.system, Debian):
             return None
         directory = self._directory(machine)
-        return DirectKernel(directory / "vmlinuz", directory / "initramfs", KERNEL_ARGUMENTS, directory / "console.log")
+        told = tsc.kernel_arguments(KERNEL_ARGUMENTS)
+        return DirectKernel(directory / "vmlinuz", directory / "initramfs", told, directory / "console.log")
 
     def _copy_kernel(self, machine: Machine) -> None:
         """Keep the kernel for as long as the machine is there: the image it came with may be replaced."""
@@ -289,6 +306,11 @@ class Vagrant:
                 evidence=log,
             )
         write_whole(self._directory(machine) / "host_key.pub", said[-1] + "\n")
+
+    def _answers_soon(self, machine: Machine) -> bool:
+        """Tell whether its SSH server answers, be it as late as a login may; on a busy host, seconds are nothing."""
+        port = self._ssh_port(machine)
+        return self._work.wait_until(lambda: answers(HOST, port, LOGIN_BOUND_S), LOGIN_BOUND_S) is not None
 
     def _endpoint(self, machine: Machine) -> Endpoint:
         login = keys.ensure(self._home.path / "keys" / "login")

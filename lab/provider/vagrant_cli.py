@@ -18,6 +18,9 @@ from lab.work import Work  # noqa: E402
 MIN_VERSION = (2, 2, 19)
 """The first that knows Ruby 3 and today's OpenSSH; Debian 12 has 2.3.4."""
 
+COMMAND_BOUND_S = 3600.0
+"""How long a command may take that does not say otherwise: a box comes over a slow line."""
+
 ASK_BOUND_S = 60.0
 """For a question such as `vagrant status`: a second on an idle machine."""
 
@@ -37,14 +40,21 @@ MISSING = BrokenEnvironment(
     hint="install it: apt-get install vagrant vagrant-libvirt; or bring a replica up without it: --provider qemu",
 )
 
-_CAUSES = (
+CAUSES = (
     (
-        r"could not be found or\s+could not be accessed in the remote catalog|Couldn't open file|HTTP server returned",
+        (
+            r"could not be found or could not be accessed in the remote catalog|Couldn't open file|"
+            r"The requested URL returned error|has no available version that matches the constraints|"
+            r"doesn't support the provider you requested|The metadata for the box was malformed"
+        ),
         "the box cannot be had",
         "look for its name and the way to it; boxes and their addresses are in lab/machines/*.toml",
     ),
     (
-        r"Could not resolve host|Failed to connect to|Connection refused.*box|An error occurred while downloading",
+        (
+            r"Could not resolve host|Failed to connect to|An error occurred while downloading the remote file|"
+            r"error while downloading the metadata for this box"
+        ),
         "the box cannot be downloaded",
         "look at the network; a replica needs none: --replica",
     ),
@@ -59,14 +69,19 @@ _CAUSES = (
         "look at what it said: console.log beside Vagrant's log",
     ),
     (
-        r"Could not set up host forwarding rule|is already in use|cannot forward the specified ports",
+        r"Could not set up host forwarding rule|cannot forward the specified ports",
         "the port for its SSH server is taken",
         "free it, or leave ssh_port out of the machine's TOML file and make the machine anew",
     ),
     (
-        r"provider '[\w-]+' could not be found|Vagrant knows about the following providers",
+        r"The provider '[^']+' could not be found, but was requested",
         "Vagrant lacks the plugin for this hypervisor",
         "install it: apt-get install vagrant-libvirt, or vagrant plugin install vagrant-qemu",
+    ),
+    (
+        r"is reporting that it isn't usable on this system",
+        "the hypervisor cannot be used here",
+        "Vagrant's log says why; try another one (--hypervisor), or bring a replica up: --provider qemu",
     ),
     (
         r"Error while connecting to Libvirt|Failed to connect socket to",
@@ -84,8 +99,8 @@ _CAUSES = (
         "free some where Vagrant keeps its boxes (VAGRANT_HOME) and where the hypervisor keeps its disks",
     ),
 )
-"""What Vagrant's own words stand for, and what to do. Each is of Vagrant 2.3 (templates/locales/en.yml), of its libvirt
-plugin 0.11, or of QEMU and libvirt behind it."""
+"""What Vagrant's own words stand for, and what to do; the first that fits counts, whatever way the words are wrapped.
+Each is of Vagrant 2.3 (templates/locales/en.yml), of its libvirt plugin 0.11, or of curl, QEMU and libvirt behind."""
 
 
 class BoxMissingError(BrokenEnvironment):
@@ -124,8 +139,7 @@ class VagrantCommand(vagrant.Vagrant):  # type: ignore[misc]  # it has no types
         self._directory = directory
         self._machine = machine
         self.log = directory / "vagrant.log"
-        self.bound_s = 3600.0
-        """How long a command may take: a box comes over a slow line."""
+        self.bound_s = COMMAND_BOUND_S
 
     def _call_vagrant_command(self, args: Sequence[str | None]) -> None:
         began_at = self.log.stat().st_size if self.log.exists() else 0
@@ -167,8 +181,9 @@ def explained(error: BrokenEnvironment, said: str) -> BrokenEnvironment:
         error: The failure as seen from outside.
         said: All that the command printed.
     """
-    for pattern, message, hint in _CAUSES:
-        if re.search(pattern, said, re.IGNORECASE):
+    words = " ".join(said.split())
+    for pattern, message, hint in CAUSES:
+        if re.search(pattern, words, re.IGNORECASE):
             kind = _KINDS.get(message, BrokenEnvironment)
             return kind(f"{message} ({error.message})", hint=hint, evidence=error.evidence)
     return error

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lab.catalogue.machine import CentOS
@@ -21,13 +20,13 @@ OFF = f"{REPOSITORIES}/off"
 INSTALL_BOUND_S = 1800.0
 """For packages over a slow line."""
 
-REBOOT_BOUND_S = 600.0
-"""Until the machine answers again: half a minute with hardware virtualisation, minutes without."""
+SYNC_BOUND_S = 300.0
+"""Until all that was installed is on the disk."""
 
 ANSWER_BOUND_S = 30.0
 """How long the vault may take to answer."""
 
-_YUM = ("yum", "-y", "-q", "--setopt=retries=3", "--setopt=timeout=60", "install")
+_YUM = ("yum", "-y", "-q", "--setopt=retries=3", "--setopt=timeout=60")
 
 # One document, each part after a line "== NAME".
 _FACTS = f"""
@@ -88,6 +87,7 @@ class Step:
         title: What it is for.
         files: Files it writes, with what they hold.
         commands: Programs it runs then, each with its arguments.
+        packages: Packages that must be there then: yum is content when it got some of those it was asked for.
         reboot: Whether the machine boots anew at its end.
         bound_s: How long each command may take, in seconds.
     """
@@ -95,13 +95,16 @@ class Step:
     title: str
     files: dict[str, str] = field(default_factory=dict)
     commands: tuple[tuple[str, ...], ...] = ()
+    packages: tuple[str, ...] = ()
     reboot: bool = False
     bound_s: float = 60.0
 
     def lines(self) -> list[str]:
         """Give the step as lines of shell, to be read."""
         written = [f"cat >{path} <<'END'\n{text}END" for path, text in self.files.items()]
-        return [*written, *(shlex.join(command) for command in self.commands), *(["reboot"] if self.reboot else [])]
+        asked = [shlex.join(["rpm", "-q", *self.packages])] if self.packages else []
+        run = [shlex.join(command) for command in self.commands]
+        return [*written, *run, *asked, *(["reboot"] if self.reboot else [])]
 
 
 def parse(text: str) -> CentOSFacts:
@@ -147,20 +150,18 @@ def plan(system: CentOS, sources: Sources, found: CentOSFacts, vault: str, *, st
         stap: Whether it shall be able to trace with systemtap.
     """
     steps = []
-    # Once there for a trace, the place of debug information stays.
-    ours = _repositories(system, sources, found.release, vault, debuginfo=stap or "[lab-debuginfo]" in found.ours)
+    ours = _repositories(system, sources, found.release, vault)
     others = [path for path in found.repositories if path != OURS]
     if ours != found.ours or others:
         away = [("mkdir", "-p", OFF), ("mv", "-t", OFF, *others)] if others else []
         steps.append(Step("pointing yum at the vault", {OURS: ours}, (*away, ("yum", "-q", "clean", "all"))))
     if kernel := found.lacks_exactly(["kernel", "kernel-devel"], system.kernel):
-        title = f"installing kernel {system.kernel} and its headers"
-        steps.append(Step(title, commands=((*_YUM, *kernel),), bound_s=INSTALL_BOUND_S))
+        steps.append(_install(f"installing kernel {system.kernel} and its headers", kernel))
     if packages := found.lacks([*sources.packages, *(sources.trace.packages if stap else ())]):
-        steps.append(Step("installing packages", commands=((*_YUM, *packages),), bound_s=INSTALL_BOUND_S))
+        steps.append(_install("installing packages", packages))
     if stap and (debuginfo := found.lacks_exactly(sources.trace.debuginfo_packages, system.kernel)):
         title = "installing the kernel's debug information"
-        steps.append(Step(title, commands=((*_YUM, *debuginfo),), bound_s=INSTALL_BOUND_S))
+        steps.append(_install(title, debuginfo, "--enablerepo=lab-debuginfo"))
     if found.firewall:
         # Its rules load NAT, which changes what happens at a clash.
         off = (("systemctl", "stop", "firewalld"), ("systemctl", "disable", "firewalld"))
@@ -173,8 +174,21 @@ def plan(system: CentOS, sources: Sources, found: CentOSFacts, vault: str, *, st
     return tuple(steps)
 
 
+def _install(title: str, packages: Sequence[str], *options: str) -> Step:
+    return Step(
+        title, commands=((*_YUM, *options, "install", *packages),), packages=tuple(packages), bound_s=INSTALL_BOUND_S
+    )
+
+
 def ensure(  # noqa: PLR0913  what it shall be, each by name
-    shell: Shell, name: str, system: CentOS, sources: Sources, *, stap: bool, work: Work
+    shell: Shell,
+    name: str,
+    system: CentOS,
+    sources: Sources,
+    *,
+    stap: bool,
+    reboot: Callable[[], object],
+    work: Work,
 ) -> None:
     """Make a machine what it shall be; changes nothing where it is.
 
@@ -184,6 +198,7 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
         system: What it shall be.
         sources: Where packages come from.
         stap: Whether it shall be able to trace with systemtap.
+        reboot: Boots it anew, and ends when it can be logged in to.
         work: Told of each step.
 
     Raises:
@@ -195,12 +210,18 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
             vault = _vault_that_answers(shell, sources, system.release)
         if not vault.startswith("https:"):
             work.note(f"packages come from {vault}, unencrypted; their signatures are checked all the same", name)
-        carry_out(shell, name, plan(system, sources, found, vault, stap=stap), work)
+        carry_out(shell, name, plan(system, sources, found, vault, stap=stap), reboot, work)
         found = gather(shell)
     if found.kernel != system.kernel:
         raise BrokenEnvironment(
             f"{name}: kernel {found.kernel} runs, not {system.kernel}",
             hint=f"look at its boot loader: lab ssh {name} -- grubby --info=ALL",
+        )
+    if left := plan(system, sources, found, found.vault or sources.vault[0], stap=stap):
+        undone = "; ".join(f"{step.title} ({' && '.join(step.lines())})" for step in left)
+        raise BrokenEnvironment(
+            f"{name}: every step succeeded, and yet there is something left to do: {undone}",
+            hint=f"try it by hand: lab ssh {name}",
         )
 
 
@@ -213,8 +234,15 @@ def gather(shell: Shell) -> CentOSFacts:
     return parse(shell.ask(["sh", "-c", _FACTS]))
 
 
-def carry_out(shell: Shell, name: str, steps: Sequence[Step], work: Work) -> None:
+def carry_out(shell: Shell, name: str, steps: Sequence[Step], reboot: Callable[[], object], work: Work) -> None:
     """Take the steps of a plan, in order.
+
+    Args:
+        shell: A connection to the machine.
+        name: The machine's name.
+        steps: What is done.
+        reboot: Boots it anew, and ends when it can be logged in to.
+        work: Told of each step.
 
     Raises:
         BrokenEnvironment: one failed; the message has its last words.
@@ -225,31 +253,49 @@ def carry_out(shell: Shell, name: str, steps: Sequence[Step], work: Work) -> Non
                 shell.put(text.encode(), path)
             for command in step.commands:
                 shell.ask(command, bound_s=step.bound_s)
+            if missing := _missing(shell, step.packages):
+                raise BrokenEnvironment(
+                    f"{name}: yum did not find {', '.join(missing)}",
+                    hint=f"see what it says: lab ssh {name} -- yum install {missing[0]}; "
+                    "where packages come from is in provision/centos/sources.toml",
+                )
             if step.reboot:
-                _reboot(shell, work)
+                _boot_anew(shell, name, reboot)
 
 
-def _repositories(system: CentOS, sources: Sources, release: str, vault: str, *, debuginfo: bool) -> str:
-    """Give yum's repositories: written out in full, no updates among them, and one place that kernels come from."""
+def _missing(shell: Shell, packages: Sequence[str]) -> list[str]:
+    """Give those of these packages, each by its name or in one version, that rpm does not know."""
+    if not packages:
+        return []
+    said = shell.run(["env", "LC_ALL=C", "rpm", "-q", *packages]).stdout.decode(errors="replace")
+    return re.findall(r"^package (\S+) is not installed$", said, re.MULTILINE)
+
+
+def _repositories(system: CentOS, sources: Sources, release: str, vault: str) -> str:
+    """Give yum's repositories: written out in full, no updates among them, and one place that kernels come from.
+
+    That of debug information is asked only by the step that needs it: yum gives everything up when one that it is to
+    ask does not answer.
+    """
     kernels = "kernel kernel-devel"
+    last = " ".join(sources.from_last_release)
+    debuginfo = " ".join(sources.trace.debuginfo_packages)
     parts = [
         _repository("userland", f"{vault}/{release}/os/x86_64/", sources.key, f"exclude={kernels}"),
         _repository("kernel", f"{vault}/{system.release}/os/x86_64/", sources.key, f"includepkgs={kernels}"),
+        _repository("last", f"{vault}/{sources.last_release}/os/x86_64/", sources.key, f"includepkgs={last}"),
         _repository(
-            "last",
-            f"{vault}/{sources.last_release}/os/x86_64/",
-            sources.key,
-            f"includepkgs={' '.join(sources.from_last_release)}",
+            "debuginfo",
+            sources.trace.debuginfo,
+            sources.trace.debuginfo_key,
+            f"enabled=0\nincludepkgs={debuginfo}",
         ),
     ]
-    if debuginfo:
-        only = f"includepkgs={' '.join(sources.trace.debuginfo_packages)}"
-        parts.append(_repository("debuginfo", sources.trace.debuginfo, sources.trace.debuginfo_key, only))
     return "\n".join(parts)
 
 
-def _repository(name: str, url: str, key: str, packages: str) -> str:
-    return f"[lab-{name}]\nname=lab-{name}\nbaseurl={url}\ngpgcheck=1\ngpgkey=file://{key}\n{packages}\n"
+def _repository(name: str, url: str, key: str, settings: str) -> str:
+    return f"[lab-{name}]\nname=lab-{name}\nbaseurl={url}\ngpgcheck=1\ngpgkey=file://{key}\n{settings}\n"
 
 
 def _vault_that_answers(shell: Shell, sources: Sources, release: str) -> str:
@@ -267,23 +313,17 @@ def _vault_that_answers(shell: Shell, sources: Sources, release: str) -> str:
     )
 
 
-def _reboot(shell: Shell, work: Work) -> None:
-    before = _boot_id(shell)
-    with contextlib.suppress(BrokenEnvironment):  # the connection goes with the system
-        shell.run(["reboot"], bound_s=ANSWER_BOUND_S)
-
-    def is_back() -> bool:
-        if not shell.answers():
-            return False
-        try:
-            shell.reopen()
-            return _boot_id(shell) != before
-        except BrokenEnvironment:
-            return False
-
-    if not work.wait_until(is_back, REBOOT_BOUND_S, pause_s=1.0):
-        raise BrokenEnvironment(f"it did not come back within {REBOOT_BOUND_S:.0f} s of a reboot")
-
-
-def _boot_id(shell: Shell) -> str:
-    return shell.ask(["cat", "/proc/sys/kernel/random/boot_id"]).strip()
+def _boot_anew(shell: Shell, name: str, reboot: Callable[[], object]) -> None:
+    """Have the machine booted anew by its provider, which alone knows what leads to its SSH port and opens it again."""
+    # The provider may end a halt that takes too long as by the power button.
+    shell.ask(["sync"], bound_s=SYNC_BOUND_S)
+    try:
+        reboot()
+        shell.reopen()
+    except BrokenEnvironment as error:
+        raise BrokenEnvironment(
+            f"{name} did not come back from its reboot: {error.message.removeprefix(f'{name}: ')}",
+            hint=f"start it afresh: lab destroy {name} && lab up {name}; if the kernel cannot read the box's root file "
+            "system, put another box first in lab/machines/*.toml, or bring a replica up: --replica",
+            evidence=error.evidence,
+        ) from error

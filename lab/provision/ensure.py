@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -32,7 +32,14 @@ BUILD_BOUND_S = 600.0
 
 
 def ensure(  # noqa: PLR0913  what it shall be, each by name
-    shell: Shell, machine: Machine, provision: Path, *, lanes: int, stap: bool, work: Work
+    shell: Shell,
+    machine: Machine,
+    provision: Path,
+    *,
+    lanes: int,
+    stap: bool,
+    reboot: Callable[[], object],
+    work: Work,
 ) -> Facts:
     """Bring a machine to where trials can run, and give what it then is.
 
@@ -42,6 +49,7 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
         provision: The directory `provision/`.
         lanes: How many lanes its test network shall have.
         stap: Whether it shall be able to trace with systemtap; only CentOS gets what that needs.
+        reboot: Boots it anew, and ends when it can be logged in to; only CentOS may need that.
         work: Told of each step that is needed.
 
     Raises:
@@ -49,7 +57,8 @@ def ensure(  # noqa: PLR0913  what it shall be, each by name
     """
     name = machine.name
     if isinstance(machine.system, CentOS):
-        centos.ensure(shell, name, machine.system, sources.of(provision), stap=stap, work=work)
+        where = sources.of(provision)
+        centos.ensure(shell, name, machine.system, where, stap=stap, reboot=reboot, work=work)
     found = gather(shell)
     digest = digest_of(provision, source_files(provision))
     built_from = digest_of(provision, built_files(provision))
@@ -123,9 +132,9 @@ def _built_for(machine: Machine) -> frozenset[str]:
 
 def _reset(shell: Shell) -> None:
     """Take down what older sources set up, so that the new ones start from nothing."""
-    for script, argument in (("network.sh", "down"), ("era.sh", UNTOUCHED)):
-        path = f"{REMOTE}/guest/{script}"
-        shell.ask(["sh", "-c", f"[ ! -e {path} ] || {path} {argument}"])
+    # What sets the lanes up takes them down as well; where it was never built, as on a fresh box, there are none.
+    for needed, script, argument in (("build/lanes", "network.sh", "down"), ("guest/era.sh", "era.sh", UNTOUCHED)):
+        shell.ask(["sh", "-c", f"[ ! -e {REMOTE}/{needed} ] || {REMOTE}/guest/{script} {argument}"])
 
 
 def _upload(shell: Shell, provision: Path, digest: str) -> None:

@@ -8,12 +8,15 @@ from lab.ssh import Shell
 
 _SEED_BYTES = 32
 
+TIMEX = "L x4 q4 l x4 q3 q2 x120"
+"""Perl's words for the struct timex of linux/timex.h on x86-64: modes, eight fields that stay 0, the time, and more."""
+
 # In Perl, since every Debian has it and one process does it all. 159 is adjtimex(2) on x86-64; with ADJ_SETOFFSET
 # (0x100, linux/timex.h) it moves the clock by an amount, so that nothing hangs on how long this takes to arrive.
 # RNDRESEEDCRNG (0x5207, linux/random.h) has the kernel use at once what is written to /dev/urandom.
 _SCRIPT = r"""
-my ($seconds, $microseconds, $seed) = @ARGV;
-my $timex = pack("L x4 q4 l x4 q3 q2 x112", 0x100, (0) x 8, $seconds, $microseconds);
+my ($layout, $seconds, $microseconds, $seed) = @ARGV;
+my $timex = pack($layout, 0x100, (0) x 8, $seconds, $microseconds);
 syscall(159, $timex) >= 0 or die "the clock: $!\n";
 open(my $random, "+>", "/dev/urandom") or die "/dev/urandom: $!\n";
 syswrite($random, pack("H*", $seed));
@@ -41,4 +44,5 @@ def wake(shell: Shell, behind_s: float) -> None:
         BrokenEnvironment: it does not answer, or refused.
     """
     seconds, microseconds = divmod(round(behind_s * 1e6), 1_000_000)
-    shell.ask(["perl", "-e", _SCRIPT, str(seconds), str(microseconds), secrets.token_hex(_SEED_BYTES)])
+    seed = secrets.token_hex(_SEED_BYTES)
+    shell.ask(["perl", "-e", _SCRIPT, TIMEX, str(seconds), str(microseconds), seed])

@@ -8,19 +8,27 @@ from functools import singledispatch
 
 from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
+from lab.commands.check import Checked, Planned
 from lab.commands.classify import KernelsClassified
 from lab.commands.doctor import Diagnosis
+from lab.commands.handout import HandoutWritten
 from lab.commands.kernels import KernelAdded, Kernels, KernelsRemoved
+from lab.commands.lesson import LessonHeld, StepsListed
 from lab.commands.machines import Statuses
+from lab.commands.matrix import MatrixMade
+from lab.commands.mystery import MysteriesListed, Solved
 from lab.commands.plan import Plan
+from lab.commands.report import ReportData
 from lab.commands.run import RunDone
-from lab.commands.show import RunShown, TrialShown
+from lab.commands.show import RawShown, RunShown, TrialShown
 from lab.commands.sweep import Swept
 from lab.comparison import UNJUDGED, Cell, Comparison
+from lab.diagnosis.conclusion import Conclusion
 from lab.errors import LabError
 from lab.evidence.trial import Source
 from lab.lifeline import Lifeline
-from lab.report import kernels
+from lab.report import checking, diagnosis, kernels
+from lab.report.page import document
 
 SCHEMA = 1
 """Goes up when a reader of an older version would misread it."""
@@ -41,6 +49,37 @@ def fields(data: object) -> dict[str, object]:
 def _(data: LabError) -> dict[str, object]:
     evidence = str(data.evidence) if data.evidence else None
     return {"error": {"message": data.message, "hint": data.hint, "evidence": evidence}}
+
+
+@fields.register
+def _(data: Conclusion) -> dict[str, object]:
+    return diagnosis.fields(data)
+
+
+@fields.register
+def _(data: LessonHeld) -> dict[str, object]:
+    scores = {"score": vars(data.score), "quiz": vars(data.quiz)}
+    return {**vars(data), **scores, "path": str(data.path) if data.path else None, "language": data.language.tag}
+
+
+@fields.register
+def _(data: Solved) -> dict[str, object]:
+    return {**vars(data), "language": data.language.tag}
+
+
+@fields.register
+def _(data: HandoutWritten) -> dict[str, object]:
+    return {**vars(data), "paths": [str(path) for path in data.paths]}
+
+
+@fields.register
+def _(data: StepsListed) -> dict[str, object]:
+    return {"steps": dict(data.steps)}
+
+
+@fields.register
+def _(data: MysteriesListed) -> dict[str, object]:
+    return {"mysteries": dict(data.mysteries)}
 
 
 @fields.register
@@ -69,7 +108,7 @@ def _(data: Swept) -> dict[str, object]:
 
 @fields.register
 def _(data: Benched) -> dict[str, object]:
-    return {**vars(data), "path": str(data.path)}
+    return {**dataclasses.asdict(data), "path": str(data.path)}
 
 
 @fields.register
@@ -122,7 +161,8 @@ def _cell(cell: Cell) -> dict[str, object]:
     peaks = [{"near_s": near_s, "trials": count} for near_s, count in cell.peaks.items()]
     unjudged = {outcome.value: cell.unjudged.get(outcome, 0) for outcome in UNJUDGED}
     parts = {"bare": vars(cell.bare), "traced": vars(cell.traced)}
-    return {**vars(cell), "peaks": peaks, "unjudged": unjudged, **parts, "as_expected": cell.as_expected}
+    more = {"tracing_s": cell.tracing_s, "as_expected": cell.as_expected}
+    return {**vars(cell), "peaks": peaks, "unjudged": unjudged, **parts, **more}
 
 
 @fields.register
@@ -134,6 +174,15 @@ def _(data: TrialShown) -> dict[str, object]:
         **_judged(data),
         "lifelines": [_lifeline(line) for line in data.verdict.lifelines],
         "counters": evidence.counted.value,
+        "counters_by_tool": evidence.tool_counted.value,
+        "resolver_timeouts": [
+            {"time_s": event.time_s, "fd": event.fd, "waited_s": event.timeout_s}
+            for event in evidence.resolver.value or ()
+            if event.kind == "timed_out"
+        ],
+        "verdict_program_problems": list(evidence.verdicts.value.problems) if evidence.verdicts.value else [],
+        "trace_events_lost": evidence.traced.value.lost if evidence.traced.value else None,
+        "clocks": [vars(mark.value) if mark.value else None for mark in evidence.marks],
         "conntrack_events": [vars(event) for event in evidence.entries.value or ()],
         "modules": evidence.modules.value,
         "sources": {
@@ -142,6 +191,11 @@ def _(data: TrialShown) -> dict[str, object]:
             if isinstance(source := getattr(evidence, field.name), Source)
         },
     }
+
+
+@fields.register
+def _(data: RawShown) -> dict[str, object]:
+    return {"trial": data.name, "path": str(data.path), "lines": list(data.lines)}
 
 
 @fields.register
@@ -170,6 +224,23 @@ def _(data: RunDone) -> dict[str, object]:
 
 
 @fields.register
+def _(data: Planned) -> dict[str, object]:
+    return checking.planned_fields(data)
+
+
+@fields.register
+def _(data: Checked) -> dict[str, object]:
+    return checking.checked_fields(data)
+
+
+@fields.register
+def _(data: MatrixMade) -> dict[str, object]:
+    judged = fields(data.comparison) if data.comparison else {}
+    path = str(data.path) if data.path else None
+    return {"run": data.run, "path": path, "made": [vars(one) for one in data.cells], **judged}
+
+
+@fields.register
 def _(data: Kernels) -> dict[str, object]:
     return {"kernels": {shown.kernel.name: kernels.shown_fields(shown) for shown in data.kernels}}
 
@@ -187,3 +258,8 @@ def _(data: KernelsRemoved) -> dict[str, object]:
 @fields.register
 def _(data: KernelsClassified) -> dict[str, object]:
     return {"machines": {one.name: kernels.classified_fields(one) for one in data.machines}}
+
+
+@fields.register
+def _(data: ReportData) -> dict[str, object]:
+    return {**document.of(data), **fields(data.comparison)}

@@ -11,22 +11,28 @@ from rich.text import Text
 
 from lab.bench.run import Benched
 from lab.commands.box import BoxBuilt
+from lab.commands.check import Checked, Planned
 from lab.commands.classify import KernelsClassified
 from lab.commands.doctor import Diagnosis
+from lab.commands.handout import HandoutWritten
 from lab.commands.kernels import KernelAdded, Kernels, KernelsRemoved
+from lab.commands.lesson import StepsListed
 from lab.commands.machines import MachineStatus, Statuses
+from lab.commands.matrix import MatrixMade
+from lab.commands.mystery import MysteriesListed
 from lab.commands.plan import MachinePlan, Plan
+from lab.commands.report import ReportData
 from lab.commands.run import RunDone
-from lab.commands.show import RunShown, TrialShown
+from lab.commands.show import RawShown, RunShown, TrialShown
+from lab.commands.ssh import Printed
 from lab.commands.sweep import Swept
-from lab.comparison import Cell, Comparison, Difference, sentence
-from lab.report import kernels
+from lab.comparison import Cell, Comparison, sentence
+from lab.diagnosis.conclusion import Conclusion
+from lab.report import checking, diagnosis, kernels, matrix, sentences
 from lab.report.figures import interval, peak, seconds
+from lab.report.narrow import FittingTable
 from lab.report.timeline import timeline
 from lab.store import RanOn
-
-LIKELY = 0.05
-"""A difference that chance alone would make more often than this is not worth a line."""
 
 
 @singledispatch
@@ -42,21 +48,23 @@ def _(data: Comparison) -> RenderableType:
     traced = any(cell.traced.trials for cell in data.cells)
     for name in ("trials", "armed", "stalled", "95 %", "took about", "median", *(["traced"] if traced else [])):
         table.add_column(name, justify="right", no_wrap=name != "took about")
-    table.add_column("outcome", overflow="fold")
+    table.add_column("outcome", overflow="fold", min_width=7)
     previous = None
     for cell in data.cells:
         if cell.scenario != previous:
             table.add_row(Text(cell.scenario, style="bold"))
-        machine = _called(cell.machine, data.machines[cell.machine])
+        machine = sentences.called(cell.machine, data.machines[cell.machine])
         table.add_row(f"  {machine}", *_figures(cell, traced=traced))
         previous = cell.scenario
-    left_out = [Text(f"{left.scenario} on {left.machine} is left out: {left.reason}") for left in data.left_out]
+    left_out = [Text(sentences.left_out(left)) for left in data.left_out]
     machines = [_machine(name, machine) for name, machine in data.machines.items()]
-    sentences = [_sentence(name, data.cells) for name in data.machines]
-    differences = [_difference(found) for found in data.differences if found.p <= LIKELY]
-    return Group("", table, "", *left_out, *machines, "", *sentences, *differences)
+    kernels = [Text(sentence(name, data.cells), style="bold") for name in data.machines]
+    differences = [Text(told) for told in sentences.differences(data)]
+    tracing = [_tracing(cell) for cell in data.cells if cell.bare.trials and cell.traced.trials and cell.arms]
+    return Group("", table, "", *left_out, *machines, *filter(None, tracing), "", *kernels, *differences)
 
 
+render.register(MatrixMade, matrix.matrix)
 render.register(Kernels, kernels.kernels)
 render.register(KernelAdded, kernels.added)
 render.register(KernelsRemoved, kernels.removed)
@@ -64,14 +72,7 @@ render.register(KernelsClassified, kernels.classified)
 
 
 def _table() -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-
-
-def _called(name: str, machine: RanOn | MachineStatus) -> str:
-    """A replica never passes for the real thing, in no table; nor does a kernel that somebody brought."""
-    if machine.added:
-        return f"kernel {name}"
-    return f"{name} (replica)" if machine.replica else name
+    return FittingTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
 
 
 def _figures(cell: Cell, *, traced: bool) -> Iterable[RenderableType]:
@@ -86,24 +87,19 @@ def _figures(cell: Cell, *, traced: bool) -> Iterable[RenderableType]:
     return str(cell.trials), str(cell.armed), stalled, interval(cell.interval), took or "-", *medians, outcome
 
 
-def _difference(found: Difference) -> Text:
-    counts = " against ".join(f"{cell.stalled} of {cell.counted}" for cell in (found.one, found.other))
-    who = f"{found.one.machine} and {found.other.machine}"
-    return Text(f"{found.scenario}: {who} differ, {counts} stalled (Fisher's exact test: p = {found.p:.2g})")
+def _tracing(cell: Cell) -> Text | None:
+    """Say where following the packets changed how many trials were armed or stalled; the medians are in the table."""
+    bare, traced = ((part.trials, part.armed, part.stalled) for part in (cell.bare, cell.traced))
+    if bare == traced:
+        return None
+    told = " against ".join(
+        f"{armed} of {trials} armed, {stalled} stalled" for trials, armed, stalled in (traced, bare)
+    )
+    return Text(f"{cell.scenario} on {cell.machine}, with evidence against without: {told}", style="yellow")
 
 
 def _machine(name: str, machine: RanOn) -> Text:
-    kind = "a replica, rewound to" if machine.replica else "added," if machine.added else "untouched,"
-    system = f" on {machine.system}" if machine.system else ""
-    queue = (
-        "" if machine.queued_by == "nfqdns" else f"; nfqdns was not to be had: packets queued by {machine.queued_by}"
-    )
-    era = machine.era or kernels.NOT_KNOWN
-    return Text(f"{name}: kernel {machine.kernel}{system}, {kind} era {era}{queue}", style="dim")
-
-
-def _sentence(name: str, cells: Iterable[Cell]) -> Text:
-    return Text(sentence(name, cells), style="bold")
+    return Text(sentences.machine(name, machine), style="dim")
 
 
 def _style(verdict: str) -> str:
@@ -124,7 +120,7 @@ def _(data: Swept) -> RenderableType:
     previous = None
     for point in data.points:
         if point.machine != previous:
-            table.add_row(Text(_called(point.machine, data.machines[point.machine]), style="bold"))
+            table.add_row(Text(sentences.called(point.machine, data.machines[point.machine]), style="bold"))
         shares = [
             cell for share in (point.armed, point.stalled) for cell in (str(share.count), interval(share.interval))
         ]
@@ -139,17 +135,31 @@ def _(data: Swept) -> RenderableType:
 def _(data: Benched) -> RenderableType:
     table = _table()
     table.add_column("measured", overflow="fold")
-    table.add_column("median", justify="right", no_wrap=True)
-    for part, figures in data.figures.items():
-        table.add_row(Text(part, style="bold"))
-        for name, value in figures.items():
-            table.add_row(f"  {name}", f"{value:g}")
-    return Group("", table, Text(f"medians of {data.repeats}, in {data.path}", style="dim"))
+    for name in ("median", "range", "of"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, part in data.parts.items():
+        table.add_row(Text(f"{name}, {part.measured}, load {part.load:g}", style="bold"))
+        for figure_name, figure in part.figures.items():
+            spread = "" if figure.least is None else f"{figure.least:g} - {figure.most:g}"
+            table.add_row(f"  {figure_name}", f"{figure.value:g}", spread, str(figure.of))
+    return Group("", table, Text(f"written to {data.path}", style="dim"))
 
 
 @render.register
 def _(data: TrialShown) -> RenderableType:
     return timeline(data)
+
+
+@render.register
+def _(data: RawShown) -> RenderableType:
+    # In a group, or the console would put it together with what else it prints, and break its lines.
+    return Group(_verbatim("\n".join(data.lines)))
+
+
+@render.register
+def _(data: Printed) -> RenderableType:
+    # In a group, or the console would put it together with what else it prints, and break its lines.
+    return Group(_verbatim("\n".join(data.lines)))
 
 
 @render.register
@@ -165,14 +175,48 @@ def _(data: RunShown) -> RenderableType:
 
 
 @render.register
+def _(data: Conclusion) -> RenderableType:
+    return diagnosis.text(data)
+
+
+@render.register
+def _(data: HandoutWritten) -> RenderableType:
+    told = [_verbatim(str(path)) for path in data.paths]
+    missing = [Text(f"without outputs, as the lesson did not come to them: {', '.join(data.not_walked)}")]
+    return Group(*told, *(missing if data.not_walked else []), Text(f"with the outputs of run {data.run}", style="dim"))
+
+
+@render.register
+def _(data: StepsListed) -> RenderableType:
+    return _list(data.steps)
+
+
+@render.register
+def _(data: MysteriesListed) -> RenderableType:
+    return _list(data.mysteries)
+
+
+def _list(named: Iterable[tuple[str, str]]) -> RenderableType:
+    table = _table()
+    table.show_header = False
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, title in named:
+        table.add_row(Text(name, style="bold"), title)
+    return table
+
+
+@render.register
 def _(data: Statuses) -> RenderableType:
     table = _table()
     for name in ("machine", "state", "by", "era", "kernel", "address"):
         table.add_column(name, no_wrap=True)
     for machine in data.machines:
-        name = _called(machine.name, machine)
+        name = sentences.called(machine.name, machine)
         kernel, address = machine.kernel or "-", machine.address or "-"
-        table.add_row(name, _state(machine), machine.provider or "-", machine.era or kernels.NOT_KNOWN, kernel, address)
+        table.add_row(
+            name, _state(machine), machine.provider or "-", machine.era or sentences.NOT_KNOWN, kernel, address
+        )
     about = [_about(machine) for machine in data.machines]
     problems = [Text(machine.problem, style="red") for machine in data.machines if machine.problem]
     return Group(table, "", *about, *problems)
@@ -232,3 +276,21 @@ def _(data: Diagnosis) -> RenderableType:
         table.add_row(mark, check.name, check.found)
     told = [Text(f"mend it: {command}", style="bold") for command in data.mend]
     return Group(table, "", *told) if told else table
+
+
+@render.register
+def _(data: Planned) -> RenderableType:
+    return checking.planned_text(data)
+
+
+@render.register
+def _(data: Checked) -> RenderableType:
+    return checking.checked_text(data)
+
+
+@render.register
+def _(data: ReportData) -> RenderableType:
+    told = [Text(sentence(name, data.comparison.cells), style="bold") for name in data.comparison.machines]
+    lacks = [Text(f"without {lack.what}: {lack.command}", style="dim") for lack in data.lacks]
+    files = [path for path in (data.html, data.pdf) if path]
+    return Group(*told, *lacks, *(_verbatim(str(path)) for path in files))

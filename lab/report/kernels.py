@@ -11,8 +11,7 @@ from rich.text import Text
 from lab.catalogue.era import Era
 from lab.commands.classify import KernelClassified, KernelsClassified
 from lab.commands.kernels import KernelAdded, Kernels, KernelShown, KernelsRemoved
-
-NOT_KNOWN = "not known"
+from lab.report.sentences import NOT_KNOWN
 
 _MEANS = {
     Era.DROP: "It is affected: of two DNS queries that clash behind NFQUEUE it drops one, in silence, and the lookup "

@@ -11,6 +11,7 @@ from rich.text import Text
 from lab.commands.show import TrialShown
 from lab.lifeline import Lifeline, Point, Status
 from lab.report.figures import seconds
+from lab.report.narrow import FittingTable
 
 MARKS = {
     Status.SEEN: ("●", "green"),
@@ -46,7 +47,7 @@ def _title(line: Lifeline) -> Text:
 
 
 def _table(line: Lifeline, start_s: float | None) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=True, padding=(0, 1))
+    table = FittingTable(box=None, show_header=False, pad_edge=True, padding=(0, 1))
     for column in ("mark", "time", "within", "place"):
         table.add_column(column, justify="right" if column in {"time", "within"} else "left", no_wrap=True)
     table.add_column("told", overflow="fold")
@@ -80,12 +81,19 @@ def _rest(data: TrialShown) -> Iterable[RenderableType]:
     risen = {name: rise for name, rise in (evidence.counted.value or {}).items() if rise}
     if evidence.counted.value is not None:
         yield Text(f"conntrack's counters rose: {_rises(risen)}")
+    if evidence.tool_counted.value is not None:
+        by_tool = {name: rise for name, rise in evidence.tool_counted.value.items() if rise}
+        yield Text(f"... and by conntrack -S: {_rises(by_tool)}")
     confirmed = [event for event in evidence.entries.value or () if event.kind == "NEW" and event.protocol == "udp"]
     if evidence.entries.value is not None:
         flows = [f"{event.original.src}:{event.original.sport} to {event.original.dst}" for event in confirmed]
         yield Text(f"entries confirmed (UDP): {_listed(flows)}")
     if evidence.modules.value is not None:
         yield Text(f"modules of netfilter: {_listed(evidence.modules.value)}", style="dim")
+    for problem in evidence.verdicts.value.problems if evidence.verdicts.value else ():
+        yield Text(f"the verdict program complains: {problem}", style="yellow")
+    if evidence.traced.value is not None and evidence.traced.value.lost:
+        yield Text(f"the kernel's trace lost {evidence.traced.value.lost} events", style="yellow")
     for line in evidence.not_gathered.value or ():
         yield Text(f"not gathered: {line}", style="yellow")
 

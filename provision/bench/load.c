@@ -7,11 +7,13 @@
  * packets of a round are all on their way at once; a round of one is a round
  * trip. The last packet has an address of its own, the next one: as a queue
  * keeps the order, who waits there is not woken by all the others.
- * Usage: load NAMESPACE ADDRESS ROUNDS PACKETS [PID]
+ * Usage: load NAMESPACE ADDRESS ROUNDS PACKETS [PID|flow]
  *        With PID, that process is stopped while a round is sent, and what is
  *        timed begins when it goes on: how long it takes to empty the queue.
+ *        With "flow" there are no rounds: for each packet that has come the
+ *        next one is sent, so that always as many are on their way.
  * Prints how many packets were sent, how many came, and the median time of a
- * round in seconds.
+ * round in seconds; in a flow, the mean time that as many packets take.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -21,6 +23,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +142,28 @@ static unsigned int round_of(const struct way *most, const struct way *last,
 	return receive_all(most) + receive_all(last);
 }
 
+/* Gives how many came of as many as "rounds" have. */
+static unsigned long flow_of(const struct way *way, unsigned int rounds,
+			     unsigned int packets, double *seconds)
+{
+	struct pollfd ready = { .fd = way->out, .events = POLLIN };
+	const unsigned long all = (unsigned long)rounds * packets;
+	unsigned long sent = packets, received = 0;
+	double begun = now();
+
+	send_all(way, packets);
+	while (received < all && poll(&ready, 1, LOST_MS) > 0) {
+		unsigned int come = receive_all(way);
+		unsigned int next = come < all - sent ? come : all - sent;
+
+		received += come;
+		send_all(way, next);
+		sent += next;
+	}
+	*seconds = (now() - begun) / rounds;
+	return received;
+}
+
 static int ascending(const void *one, const void *other)
 {
 	double difference = *(const double *)one - *(const double *)other;
@@ -162,15 +187,17 @@ int main(int argc, char **argv)
 	unsigned long received = 0;
 	unsigned int rounds, packets, i;
 	struct way last;
+	bool flows;
 	pid_t pid;
 
 	if (argc < 5 || argc > 6)
-		errx(2, "usage: load NAMESPACE ADDRESS ROUNDS PACKETS [PID]");
+		errx(2, "usage: load NAMESPACE ADDRESS ROUNDS PACKETS [PID|flow]");
 	if (inet_pton(AF_INET, argv[2], &most.server.sin_addr) != 1)
 		errx(2, "'%s' is not an address", argv[2]);
 	rounds = number(argv[3], MOST_ROUNDS);
 	packets = number(argv[4], MOST_PACKETS);
-	pid = argc > 5 ? (pid_t)number(argv[5], INT_MAX) : 0;
+	flows = argc > 5 && !strcmp(argv[5], "flow");
+	pid = argc > 5 && !flows ? (pid_t)number(argv[5], INT_MAX) : 0;
 	for (i = 0; i < packets; i++) {
 		messages[i].msg_hdr.msg_iov = &iov;
 		messages[i].msg_hdr.msg_iovlen = 1;
@@ -186,6 +213,11 @@ int main(int argc, char **argv)
 	/* Conntrack has both flows from then on: there is no race here. */
 	if (round_of(&most, &last, 2, 0, took) != 2)
 		errx(1, "what is sent does not come out");
+	if (flows) {
+		received = flow_of(&most, rounds, packets, took);
+		printf("%lu %lu %.9f\n", (unsigned long)rounds * packets, received, took[0]);
+		return 0;
+	}
 	for (i = 0; i < rounds; i++)
 		received += round_of(&most, &last, packets, pid, &took[i]);
 	qsort(took, rounds, sizeof(*took), ascending);

@@ -64,7 +64,28 @@ start_events() {
 		return
 	fi
 	setsid ip netns exec "$lane" conntrack -E -o timestamp,id </dev/null >>"$gathered/events" 2>"$gathered/events.err" &
+	echo $! >"$gathered/events.pid"
 	echo $! >>"$pids"
+}
+
+# Whether somebody in the lane listens to events of netfilter: protocol 12 (NETLINK_NETFILTER), to some group.
+is_listened_to() {
+	ip netns exec "$lane" cat /proc/net/netlink | while read -r _ protocol _ groups _; do
+		[ "$protocol" != 12 ] || [ "$groups" = 00000000 ] || echo yes
+	done | grep -q yes
+}
+
+await_events() {
+	tries=0
+	until is_listened_to; do
+		tries=$((tries + 1))
+		if [ "$tries" -gt 100 ] || ! kill -0 "$(cat "$gathered/events.pid")" 2>/dev/null; then
+			missing "events: conntrack: $(tail -n 1 "$gathered/events.err")"
+			rm -f "$gathered/events"
+			return
+		fi
+		sleep 0.05
+	done
 }
 
 start_trace() {
@@ -105,6 +126,7 @@ start() {
 	fi
 	start_events
 	start_trace
+	[ ! -e "$gathered/events.pid" ] || await_events
 	await_capture client
 	[ ! -e "$gathered/server.pcap" ] || await_capture server
 }

@@ -262,14 +262,19 @@ static unsigned int count_asking(struct trial *trials, unsigned int lanes)
 	return asking;
 }
 
-static struct trial *free_lane(struct trial *trials, unsigned int lanes)
+/* NULL when all are taken, or as many as may be: after the limit was lowered, more may still be at work. */
+static struct trial *free_lane(struct trial *trials, unsigned int lanes, unsigned int limit)
 {
-	unsigned int i;
+	struct trial *found = NULL;
+	unsigned int i, taken = 0;
 
-	for (i = 0; i < lanes; i++)
-		if (!trials[i].client)
-			return &trials[i];
-	return NULL;
+	for (i = 0; i < lanes; i++) {
+		if (trials[i].client)
+			taken++;
+		else if (!found)
+			found = &trials[i];
+	}
+	return taken < limit ? found : NULL;
 }
 
 static unsigned int limited(const struct batch *batch)
@@ -286,7 +291,7 @@ static unsigned int limited(const struct batch *batch)
 }
 
 /* Takes those clients that have ended; their lanes are free again. */
-static unsigned int take_ended(const struct batch *batch, struct trial *trials)
+static unsigned int take_ended(const struct batch *batch, struct trial *trials, int log)
 {
 	unsigned int i, ended = 0;
 	int status;
@@ -295,6 +300,8 @@ static unsigned int take_ended(const struct batch *batch, struct trial *trials)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (i = 0; i < batch->lanes; i++)
 			if (trials[i].client == pid) {
+				/* Its last queries may have come since, while another was finished. */
+				take_kernel_log(log, trials, batch->lanes);
 				finish(batch, &trials[i], status);
 				ended++;
 			}
@@ -335,7 +342,7 @@ int trials_make(const struct batch *batch)
 		struct trial *trial = NULL;
 
 		if (next <= last && count_asking(trials, batch->lanes) < most_asking)
-			trial = free_lane(trials, limited(batch));
+			trial = free_lane(trials, batch->lanes, limited(batch));
 		if (trial) {
 			/* What was logged until now is not its own. */
 			take_kernel_log(log, trials, batch->lanes);
@@ -345,7 +352,7 @@ int trials_make(const struct batch *batch)
 		while (read(signals, &info, sizeof(info)) > 0)
 			;
 		take_kernel_log(log, trials, batch->lanes);
-		ended += take_ended(batch, trials);
+		ended += take_ended(batch, trials, log);
 	}
 	archive_end();
 	free(trials);

@@ -5,7 +5,7 @@
 #include "lane.h"
 
 struct batch {
-	/* How many lanes there are at most. Fewer are used when the file "limit" (NULL: none) says so, a number. */
+	/* How many lanes there are at most. Fewer are used at once when the file "limit" (NULL: none) says so, a number. */
 	unsigned int lanes;
 	const char *limit;
 	/* The trials' numbers. */

@@ -158,7 +158,7 @@ static char *put_type(char *at, const struct query *query)
 	return put_text(at, "\"");
 }
 
-void log_packet(struct log *log, const struct packet *packet, struct timespec released)
+void log_packet(struct log *log, const struct packet *packet, struct timespec released, const char *verdict)
 {
 	const struct query *query = &packet->query;
 	const struct conntrack *conntrack = &packet->conntrack;
@@ -171,8 +171,11 @@ void log_packet(struct log *log, const struct packet *packet, struct timespec re
 	at = put_number_or_null(put_text(at, ",\"ct_id\":"), conntrack->is_known, conntrack->id);
 	at = put_text(at, ",\"confirmed\":");
 	at = put_text(at, !conntrack->is_known ? "null" : conntrack->is_confirmed ? "true" : "false");
+	if (packet->conntracks)
+		at = put_number(put_text(at, ",\"conntracks\":"), packet->conntracks);
 	at = put_time(put_text(at, ",\"queued_s\":"), packet->queued);
 	at = put_time(put_text(at, ",\"released_s\":"), released);
-	at = put_text(at, ",\"verdict\":\"accept\"}\n");
+	at = put_text(put_text(at, ",\"verdict\":\""), verdict);
+	at = put_text(at, "\"}\n");
 	log->length = (size_t)(at - log->text);
 }

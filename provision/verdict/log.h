@@ -21,7 +21,7 @@ struct log {
 
 /* These only gather, except when the log has no room left. */
 void log_start(struct log *log, unsigned int queue, unsigned int hold_packets, unsigned int hold_ms);
-void log_packet(struct log *log, const struct packet *packet, struct timespec released);
+void log_packet(struct log *log, const struct packet *packet, struct timespec released, const char *verdict);
 void log_error(struct log *log, const struct packet *packet, int error);
 void log_end(struct log *log, unsigned long packets, unsigned long overruns, const char *reason);
 

@@ -31,6 +31,8 @@ struct conntrack {
 struct packet {
 	uint32_t id;
 	struct conntrack conntrack;
+	/* How many there were in its namespace by then; 0 when nobody counted: it is the caller's to say. */
+	unsigned int conntracks;
 	struct timespec queued;
 	struct query query;
 };

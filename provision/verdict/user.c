@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,7 +43,7 @@ enum {
 	MAX_WAITING = 1024,
 	/* As many messages as one call receives: more of them would save next to nothing. */
 	BATCH = 64,
-	/* What the kernel keeps for us, in packets and in bytes of messages. */
+	/* What the kernel keeps for us, in packets if nobody says otherwise, and in bytes of messages. */
 	QUEUE_PACKETS = 8192,
 	SOCKET_BYTES = 4 << 20,
 };
@@ -54,8 +54,13 @@ static const char help[] =
 "\n"
 "  -q, --queue N          the queue's number, 0 to 65535 (default 0)\n"
 "      --hold-packets N   let packets go when N of them wait, 1 to 1024 (default 1)\n"
-"      --hold-ms T        ... or T milliseconds after the first of them came,\n"
+"      --hold-ms T        ... or each of them T milliseconds after it came,\n"
 "                         whichever is first (default 0: at once)\n"
+"      --queue-packets N  how many packets may wait in the kernel, 1 to 65535\n"
+"                         (default 8192); what comes to a full queue is dropped\n"
+"      --fail-open        ... or passes, without a line in the log (Linux 3.6).\n"
+"                         Where no program listens it is the rule that decides:\n"
+"                         --queue-bypass of iptables, bypass of nft\n"
 "  -l, --log FILE         append the log to FILE (default: standard output)\n"
 "  -h, --help             show this\n"
 "  -V, --version          show the version\n"
@@ -77,6 +82,8 @@ struct options {
 	unsigned int queue;
 	unsigned int hold_packets;
 	unsigned int hold_ms;
+	unsigned int queue_packets;
+	bool fail_open;
 	const char *log;
 };
 
@@ -91,8 +98,6 @@ struct program {
 	struct options options;
 	struct log log;
 	struct inbox inbox;
-	int signals;
-	unsigned int stopped_by;
 	struct nfq_q_handle *queue;
 	struct packet waiting[MAX_WAITING];
 	unsigned int count;
@@ -100,6 +105,13 @@ struct program {
 	unsigned long packets;
 	unsigned long overruns;
 };
+
+/*
+ * What a handler can reach: it has whoever waits for a packet, or is about to,
+ * wait no longer. A signal mask would cost two calls for each packet.
+ */
+static volatile sig_atomic_t stopped_by;
+static int queue_fd, stopped_fd;
 
 static long long nanoseconds(struct timespec time)
 {
@@ -128,7 +140,7 @@ static void release(struct program *program, unsigned int count)
 	if (count == 0)
 		return;
 	for (i = 0; i < count; i++)
-		log_packet(&program->log, &program->waiting[i], released);
+		log_packet(&program->log, &program->waiting[i], released, "accept");
 	write_log(&program->log);
 	if (accept_first(program, count) < 0) {
 		int error = errno;
@@ -148,12 +160,25 @@ static void release_full(struct program *program)
 	release(program, program->count - program->count % program->options.hold_packets);
 }
 
-/* How long the packets that wait may still be held, in nanoseconds. */
-static long long time_left(const struct program *program)
+/* How long a packet that waits may still be held at a time, in nanoseconds. */
+static long long time_left(const struct program *program, unsigned int packet, struct timespec at)
 {
-	long long held = nanoseconds(now(CLOCK_MONOTONIC)) - nanoseconds(program->waiting[0].queued);
+	long long held = nanoseconds(at) - nanoseconds(program->waiting[packet].queued);
 
 	return program->options.hold_ms * 1000000LL - held;
+}
+
+/* Lets go of those that were held for as long as --hold-ms says, and gives how long the next one still may be. */
+static struct timespec release_held(struct program *program)
+{
+	struct timespec at = program->count ? now(CLOCK_MONOTONIC) : (struct timespec){ 0 };
+	unsigned int count = 0;
+	long long left = 0;
+
+	while (count < program->count && (left = time_left(program, count, at)) <= 0)
+		count++;
+	release(program, count);
+	return (struct timespec){ .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
 }
 
 static void on_message(struct program *program, const char *message, size_t length)
@@ -183,11 +208,11 @@ static void prepare(struct inbox *inbox)
 
 enum received { NOTHING, SOMETHING, NOTHING_EVER };
 
-/* Takes what the kernel has for us, a batch at most. */
-static enum received receive(struct program *program, struct nfq_handle *handle)
+/* Takes what the kernel has for us, a batch at most; waits for it or not, as recvmmsg(2) has it. */
+static enum received receive(struct program *program, int flags)
 {
 	struct inbox *inbox = &program->inbox;
-	int count = recvmmsg(nfq_fd(handle), inbox->messages, BATCH, MSG_DONTWAIT, NULL);
+	int count = recvmmsg(queue_fd, inbox->messages, BATCH, flags, NULL);
 	int i;
 
 	if (count < 0) {
@@ -212,57 +237,61 @@ static enum received receive(struct program *program, struct nfq_handle *handle)
 	return SOMETHING;
 }
 
-/*
- * Signals come through a descriptor: ppoll() with a mask delivers none as long
- * as packets are there.
- */
-static bool listen_for_signals(struct program *program)
+static void stop(int number)
 {
-	sigset_t stopping;
+	const uint64_t one = 1;
+	int error = errno;
 
-	sigemptyset(&stopping);
-	sigaddset(&stopping, SIGTERM);
-	sigaddset(&stopping, SIGINT);
-	sigprocmask(SIG_BLOCK, &stopping, NULL);
+	stopped_by = number;
+	fcntl(queue_fd, F_SETFL, O_NONBLOCK);
+	/* It takes as many as there are. */
+	if (write(stopped_fd, &one, sizeof(one)) < 0)
+		abort();
+	errno = error;
+}
+
+/* Signals that come before packets do are heard when packets do. */
+static bool listen_for_signals(sigset_t *stopping)
+{
+	const struct sigaction action = { .sa_handler = stop };
+
 	/* A reader of the log that goes away must not take the verdicts along. */
 	signal(SIGPIPE, SIG_IGN);
-	program->signals = signalfd(-1, &stopping, SFD_CLOEXEC | SFD_NONBLOCK);
-	return program->signals >= 0;
+	sigemptyset(stopping);
+	sigaddset(stopping, SIGTERM);
+	sigaddset(stopping, SIGINT);
+	sigprocmask(SIG_BLOCK, stopping, NULL);
+	stopped_fd = eventfd(0, EFD_CLOEXEC);
+	return stopped_fd >= 0 && !sigaction(SIGTERM, &action, NULL) && !sigaction(SIGINT, &action, NULL);
 }
 
-static void receive_signal(struct program *program)
-{
-	struct signalfd_siginfo info;
-
-	if (read(program->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		program->stopped_by = info.ssi_signo;
-}
-
-static bool serve(struct program *program, struct nfq_handle *handle)
+/* Waits for a packet while others are held, and no longer than they may be; gives whether there is one. */
+static bool wait_for_packet(struct timespec bound)
 {
 	struct pollfd ready[] = {
-		{ .fd = nfq_fd(handle), .events = POLLIN },
-		{ .fd = program->signals, .events = POLLIN },
+		{ .fd = queue_fd, .events = POLLIN },
+		{ .fd = stopped_fd, .events = POLLIN },
 	};
+
+	return ppoll(ready, 2, &bound, NULL) > 0 && ready[0].revents;
+}
+
+static bool serve(struct program *program)
+{
 	enum received received = SOMETHING;
 	unsigned int batches;
 
-	while (received != NOTHING_EVER && !program->stopped_by) {
-		long long left = program->count ? time_left(program) : 0;
-		struct timespec timeout = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
+	while (received != NOTHING_EVER && !stopped_by) {
+		struct timespec left = release_held(program);
 
-		if (program->count && left <= 0)
-			release(program, program->count);
-		if (ppoll(ready, 2, program->count ? &timeout : NULL, NULL) <= 0)
-			continue;
-		if (ready[0].revents)
-			received = receive(program, handle);
-		if (ready[1].revents)
-			receive_signal(program);
+		if (!program->count)
+			received = receive(program, MSG_WAITFORONE);
+		else if (wait_for_packet(left))
+			received = receive(program, MSG_DONTWAIT);
 	}
 	/* No more than a full queue: in a flood there is always something. */
 	for (batches = 0; received == SOMETHING && batches < QUEUE_PACKETS; batches++)
-		received = receive(program, handle);
+		received = receive(program, MSG_DONTWAIT);
 	release(program, program->count);
 	return received != NOTHING_EVER;
 }
@@ -271,7 +300,9 @@ static int refuse(const struct options *options, int error)
 {
 	const char *why = strerror(error);
 
-	if (error == EPERM && geteuid() != 0)
+	if (error == EOPNOTSUPP)
+		why = "this kernel knows no --fail-open";
+	else if (error == EPERM && geteuid() != 0)
 		why = "this needs root (CAP_NET_ADMIN)";
 	else if (error == EPERM || error == EBUSY)
 		why = "another program listens to it: see /proc/net/netfilter/nfnetlink_queue";
@@ -282,20 +313,29 @@ static int refuse(const struct options *options, int error)
 static int run(struct program *program)
 {
 	struct nfq_handle *handle = nfq_open();
+	sigset_t stopping;
 	bool well;
 
-	if (!handle || !listen_for_signals(program))
+	if (!handle)
+		return refuse(&program->options, errno);
+	queue_fd = nfq_fd(handle);
+	if (!listen_for_signals(&stopping))
 		return refuse(&program->options, errno);
 
 	program->queue = nfq_create_queue(handle, (uint16_t)program->options.queue, NULL, NULL);
 	if (!program->queue ||
-	    nfq_set_queue_maxlen(program->queue, QUEUE_PACKETS) < 0) {
+	    nfq_set_queue_maxlen(program->queue, program->options.queue_packets) < 0 ||
+	    (program->options.fail_open &&
+	     nfq_set_queue_flags(program->queue, NFQA_CFG_F_FAIL_OPEN, NFQA_CFG_F_FAIL_OPEN) < 0)) {
 		int error = errno;
 
 		nfq_close(handle);
 		return refuse(&program->options, error);
 	}
-	/* What a kernel does not know how to tell is simply not in the log. */
+	/*
+	 * What a kernel does not know how to tell is simply not in the log. Of no use here is NFQA_CFG_F_GSO: it spares
+	 * the kernel to cut up what is larger than the link takes, and no DNS query is.
+	 */
 	nfq_set_queue_flags(program->queue, NFQA_CFG_F_CONNTRACK, NFQA_CFG_F_CONNTRACK);
 	nfnl_rcvbufsiz(nfq_nfnlh(handle), SOCKET_BYTES);
 	prepare(&program->inbox);
@@ -309,11 +349,12 @@ static int run(struct program *program)
 		return refuse(&program->options, error);
 	}
 
-	well = serve(program, handle);
+	sigprocmask(SIG_UNBLOCK, &stopping, NULL);
+	well = serve(program);
 	nfq_destroy_queue(program->queue);
 	nfq_close(handle);
 	log_end(&program->log, program->packets, program->overruns,
-		program->stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
+		stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
 	write_log(&program->log);
 	return well ? EXIT_SUCCESS : EXIT_BROKEN;
 }
@@ -334,11 +375,13 @@ static unsigned int number(const char *option, const char *text, unsigned int le
 
 static void parse_options(int argc, char **argv, struct options *options)
 {
-	enum { HOLD_PACKETS = 256, HOLD_MS };
+	enum { HOLD_PACKETS = 256, HOLD_MS, MAX_PACKETS, FAIL_OPEN };
 	static const struct option known[] = {
 		{ "queue", required_argument, NULL, 'q' },
 		{ "hold-packets", required_argument, NULL, HOLD_PACKETS },
 		{ "hold-ms", required_argument, NULL, HOLD_MS },
+		{ "queue-packets", required_argument, NULL, MAX_PACKETS },
+		{ "fail-open", no_argument, NULL, FAIL_OPEN },
 		{ "log", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -356,6 +399,12 @@ static void parse_options(int argc, char **argv, struct options *options)
 			break;
 		case HOLD_MS:
 			options->hold_ms = number("--hold-ms", optarg, 0, 60000);
+			break;
+		case MAX_PACKETS:
+			options->queue_packets = number("--queue-packets", optarg, 1, 65535);
+			break;
+		case FAIL_OPEN:
+			options->fail_open = true;
 			break;
 		case 'l':
 			options->log = optarg;
@@ -380,7 +429,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 int main(int argc, char **argv)
 {
 	static struct program program = {
-		.options = { .hold_packets = 1 },
+		.options = { .hold_packets = 1, .queue_packets = QUEUE_PACKETS },
 		.log.file = STDOUT_FILENO,
 	};
 

@@ -24,7 +24,7 @@ from lab.image import build
 from lab.image.recipe import Recipe
 from lab.work import Work
 
-COMMAND_BOUND_S = 900
+COMMAND_BOUND_S = 1800
 
 # A shell starts what runs in its background with Ctrl-C ignored, and whatever that starts inherits it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab import experiment
+from lab.catalogue import find
 from lab.evidence import trial
+from lab.home import MACHINES, SCENARIOS, Home
+from lab.raw_files import Begun
+from lab.session import Session
+from lab.work import Work
 from tests.guest.conftest import TestLab
 
 
@@ -24,17 +30,21 @@ def test_trials_side_by_side_share_no_socket_counter_queue_or_line_of_a_log(runn
     trials = sorted((Path(done.json["path"]) / "old" / "nfqueue").iterdir())
 
     assert [path.name for path in trials] == [f"{number:04d}" for number in range(1, 41)]
-    lanes = set()
+    lanes, stalled = set(), 0
     for path in trials:
         evidence = trial.read(path)
         (lane,) = sources(path)
         lanes.add(lane)
         assert evidence.verdicts.value is not None
         assert evidence.counted.value is not None
-        # Both queries, and both once more after five seconds; one of the first two failed to be inserted.
-        assert len(evidence.queued.value or ()) == len(evidence.verdicts.value.packets) == 4, path.name
-        assert evidence.counted.value["insert_failed"] == 1, path.name
-    assert len(lanes) == 40
+        # Both queries; and both once more after five seconds, if one of the first two failed to be inserted.
+        packets = len(evidence.verdicts.value.packets)
+        assert len(evidence.queued.value or ()) == packets, path.name
+        assert (packets, evidence.counted.value["insert_failed"]) in ((2, 0), (4, 1)), path.name
+        stalled += packets == 4
+    # On a busy host some are not armed, and some lanes are free again before the last trials begin.
+    assert stalled > 20
+    assert len(lanes) > 10
 
 
 def test_more_trials_than_lanes_are_made_all_the_same(running: TestLab) -> None:
@@ -46,6 +56,29 @@ def test_more_trials_than_lanes_are_made_all_the_same(running: TestLab) -> None:
     assert len(trials) == 25
     assert all(len(trial.read(path).queued.value or ()) == 2 for path in trials)
     assert 1 < len({source for path in trials for source in sources(path)}) <= 4
+
+
+def test_fewer_lanes_are_used_from_the_moment_the_guest_is_told(running: TestLab) -> None:
+    """Else a machine that cannot keep the race armed goes on in as many as before, whatever the lab says."""
+    at_once: list[int] = []
+    told_at = 0
+    (scenario,) = find.scenarios(SCENARIOS, ["nfqueue"])
+    with Session(Home(running.home, running.home, running.home / "config.toml"), Work()) as session:
+        (old,) = session.as_they_are(find.machines(MACHINES, ["old"]))
+        shell = session.shell(old)
+        with experiment.prepared(shell, scenario, 4):
+            being_made = 0
+            for trial in experiment.trials(shell, scenario, 4, 1, 8):
+                being_made += 1 if isinstance(trial, Begun) else -1
+                if isinstance(trial, Begun):
+                    at_once.append(being_made)
+                if not told_at and being_made == 4:
+                    experiment.limit(shell, 2)
+                    told_at = len(at_once)
+
+    assert told_at == 4
+    assert at_once[:4] == [1, 2, 3, 4]
+    assert max(at_once[4:]) == 2
 
 
 def test_one_lane_makes_one_trial_after_another(running: TestLab) -> None:
@@ -77,12 +110,27 @@ def test_the_server_tracks_no_connection(running: TestLab) -> None:
     assert "dport=53" in own.out
 
 
-def test_a_longer_hold_arms_the_race_more_often(running: TestLab, tmp_path: Path) -> None:
-    """The dial turns: at 50 ms the second query always comes while the first waits."""
-    done = running.run("sweep", "old", "new", "--hold", "50ms", "-n", "6", "-o", str(tmp_path / "dial.svg"), "--json")
-    assert done.status == 0, done.err
-    points = {point["machine"]: point for point in done.json["points"]}
+def held_s(path: Path) -> list[float]:
+    """Give for how long each packet of a cell's trials was held, in seconds, by the verdict program's log."""
+    logs = [trial.read(one).verdicts.value for one in sorted(path.iterdir())]
+    return [packet.released_s - packet.queued_s for log in logs if log for packet in log.packets]
 
-    assert [points[name]["armed"]["count"] for name in ("old", "new")] == [6, 6]
-    assert [points[name]["stalled"]["count"] for name in ("old", "new")] == [6, 0]
-    assert "old (replica): armed" in (tmp_path / "dial.svg").read_text()
+
+def test_a_longer_hold_arms_the_race_more_often(running: TestLab, tmp_path: Path) -> None:
+    """The dial turns: each query is held for so long, and at 50 ms the second always comes while the first waits."""
+    plot = tmp_path / "dial.svg"
+    done = running.run("sweep", "old", "new", "--hold", "0,50ms", "-n", "6", "-o", str(plot), "--json")
+    assert done.status == 0, done.err
+    armed = {(point["machine"], point["hold_s"]): point["armed"]["count"] for point in done.json["points"]}
+    stalled = {(point["machine"], point["hold_s"]): point["stalled"]["count"] for point in done.json["points"]}
+
+    for machine in ("old", "new"):
+        cells = Path(done.json["path"]) / machine
+        at_once, held = held_s(cells / "nfqueue-held-0ms"), held_s(cells / "nfqueue-held-50ms")
+        assert len(at_once) >= 12
+        assert min(at_once) < 0.05
+        assert len(held) >= 12
+        assert min(held) >= 0.05
+        assert armed[machine, 0.0] <= armed[machine, 0.05] == 6
+    assert (stalled["old", 0.05], stalled["new", 0.0], stalled["new", 0.05]) == (6, 0, 0)
+    assert "old (replica): armed" in plot.read_text()

@@ -12,6 +12,7 @@ import pytest
 from lab.catalogue import find
 from lab.home import MACHINES
 from tests.guest.conftest import TestLab
+from tests.guest.test_lanes import sources
 
 
 def test_up_a_second_time_changes_nothing(running: TestLab) -> None:
@@ -116,14 +117,17 @@ def test_a_halted_machine_keeps_its_disk_and_a_destroyed_one_nothing(fresh: Test
 
 
 def test_a_machine_can_boot_the_newer_kernel(fresh: TestLab, tmp_path: Path) -> None:
-    """The modules are built for 6.12 as well, and show the old era there."""
+    """The modules are built for 6.12 as well, and show the old era there, in lanes side by side."""
     (old,) = find.machines(MACHINES, ["old"])
     newer = tmp_path / "newer.toml"
     newer.write_text(f'era = "{old.era}"\n[debian]\ntitle = "6.12, rewound"\nkernel = "6.12"\nrewound = true\n')
     fresh.well("up", str(newer))
-    done = fresh.run("run", str(newer), "-s", "nfqueue", "-n", "1", "--json")
+    done = fresh.run("run", str(newer), "-s", "nfqueue", "-n", "8", "--json")
     fresh.well("destroy", str(newer))
 
     assert done.status == 0, done.err
     assert done.json["machines"]["newer"]["kernel"].startswith("6.12.")
-    assert done.json["cells"][0]["stalled"] == 1
+    (cell,) = done.json["cells"]
+    assert (cell["trials"], cell["armed"], cell["stalled"]) == (8, 8, 8)
+    trials = (Path(done.json["path"]) / "newer" / "nfqueue").iterdir()
+    assert len({source for path in trials for source in sources(path)}) == 8

@@ -32,7 +32,17 @@ def test_help_names_every_option(program: Path) -> None:
     told = run(program, "--help")
 
     assert told.returncode == 0
-    for option in ("--queue", "--hold-packets", "--hold-ms", "--log", "--help", "--version", "nfnetlink_queue"):
+    for option in (
+        "--queue",
+        "--hold-packets",
+        "--hold-ms",
+        "--queue-packets",
+        "--fail-open",
+        "--log",
+        "--help",
+        "--version",
+        "nfnetlink_queue",
+    ):
         assert option in told.stdout
 
 
@@ -45,6 +55,8 @@ def test_help_names_every_option(program: Path) -> None:
         ["--hold-packets", "0"],
         ["--hold-packets", "1025"],
         ["--hold-ms", "-1"],
+        ["--queue-packets", "0"],
+        ["--fail-open=yes"],
         ["--hold-ms", "99999999999999999999"],
         ["--nonsense"],
         ["word"],

@@ -46,7 +46,7 @@ def test_every_scenario_and_machine_of_the_lab_can_be_read() -> None:
 
     assert [machine.name for machine in machines] == ["new", "old", "today"]
     assert {name.name for name in scenarios} >= {"baseline", "nfqueue", "nfqueue-single-request-reopen"}
-    measures_only = {"nfqueue-dnat": set(), "threads": {Era.RESOLVE, Era.RELOOKUP}}
+    measures_only: dict[str, set[Era]] = {"nfqueue-dnat": set()}
     for scenario in scenarios:
         assert set(scenario.expected) == measures_only.get(scenario.name, set(Era)), scenario.name
 
@@ -127,3 +127,19 @@ def test_the_line_of_a_key_is_that_of_its_own_table() -> None:
     assert line_of(text, ("step", 0, "do")) == 2
     assert line_of(text, ("step", 1, "queue", "do")) == 4
     assert line_of(text, ("expected", "do")) == 6
+
+
+def test_the_line_of_a_key_is_found_in_nested_tables_and_behind_long_strings() -> None:
+    """What looks like a key or a header inside a string of several lines is none."""
+    text = (
+        'title.en = """\n[[question]]\ntitle = 1\n"""\n[[question]]\nasks.en = "one line"\n'
+        "[[question.option]]\nright = 1\n"
+        "[[question.option]]\nright = 2\nwhy.en = 3\n[[question]]\n[[question.option]]\nright = 4\n"
+    )
+
+    assert line_of(text, ("title", "en")) == 1
+    assert line_of(text, ("question", 0, "asks", "en")) == 6
+    assert line_of(text, ("question", 0, "option", 1, "right")) == 10
+    assert line_of(text, ("question", 0, "option", 1, "why", "en")) == 11
+    assert line_of(text, ("question", 1, "option", 0, "right")) == 14
+    assert line_of(text, ("question", 1, "title", "en")) == 12

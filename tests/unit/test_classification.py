@@ -17,6 +17,8 @@ from lab import verdict
 from lab.catalogue import find
 from lab.catalogue.era import Era
 from lab.catalogue.scenario import Scenario
+from lab.checking import trials as checking
+from lab.checking.plan import Plan
 from lab.classification import Classification, Sure, classify, of_trial, suits
 from lab.evidence import trial
 from lab.evidence.trial import Evidence, Source
@@ -32,9 +34,11 @@ REPLICAS = {
     "new-nfqueue": Era.RESOLVE,
     "today-nfqueue": Era.RELOOKUP,
 }
+CHECKED = {"6.1": Era.RELOOKUP, "6.12": Era.RESOLVE, "6.18": Era.RESOLVE, "6.1-rewound-to-drop": Era.DROP}
 RECORDED = {f"{name}/{number}": era for name, era in KERNELS.items() for number in range(1, 5)} | {
     f"replicas/{name}": era for name, era in REPLICAS.items()
 }
+RECORDED |= {f"check/{name}/{kind}": era for name, era in CHECKED.items() for kind in ("plain", "again")}
 SOURCES = [field for field in vars(trial.read(Path("/nonexistent"))) if field not in {"gathered", "marks"}]
 NOTHING: Source[None] = Source(None, "there is none")
 
@@ -42,6 +46,8 @@ NOTHING: Source[None] = Source(None, "there is none")
 @functools.cache
 def scenario(directory: str) -> Scenario:
     """Give the scenario that a recorded trial is of."""
+    if directory.startswith("check/"):
+        return checking.scenario(Plan("nftables", sudo=False, load=(), meaning=()))
     name = directory.partition("replicas/")[2].partition("-")[2] or "nfqueue"
     return find.scenarios(SCENARIOS, [name])[0]
 
@@ -109,6 +115,36 @@ def test_without_trace_and_counters_a_healthy_kernel_cannot_be_told(name: str) -
 
     assert found.era is None
     assert "neither a trace nor counters tell" in found.reason
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_second_look_at_the_packet_tells_the_era_without_trace_and_counters(name: str) -> None:
+    """With which conntrack a query comes back from the queue, and what became of it, is all that it takes."""
+    found = classified((f"check/{name}/again", frozenset({"counted"})))
+
+    assert (found.era, found.sure) == (CHECKED[name], Sure.SEEN)
+    assert "again.jsonl" in found.trials[0].rests_on
+
+
+@pytest.mark.parametrize("name", ["6.1", "6.12", "6.18"])
+def test_without_a_second_look_only_the_counters_tell_resolve_from_relookup(name: str) -> None:
+    """Both queries are answered, and the packet tells no more."""
+    by_counters = classified((f"check/{name}/plain", frozenset()))
+    without_any = classified((f"check/{name}/plain", frozenset({"counted"})))
+
+    assert (by_counters.era, by_counters.sure) == (CHECKED[name], Sure.COUNTED)
+    assert without_any.era is None
+
+
+def test_a_kernel_that_cannot_tell_a_conntrack_is_classified_by_how_many_there_are() -> None:
+    """6.18's was built without NETFILTER_NETLINK_GLUE_CT: no packet has an id, but its namespace has two conntracks."""
+    verdicts = recorded("check/6.18/again").verdicts.value
+    assert verdicts
+    assert [(packet.ct_id, packet.conntracks) for packet in verdicts.packets] == [(None, 1), (None, 2)]
+
+    found = classified(("check/6.18/again", frozenset()))
+    assert (found.armed, found.era) == (1, Era.RESOLVE)
+    assert classified(("check/6.18/again", frozenset({"table_sizes"}))).armed == 0
 
 
 def test_a_stall_that_lost_no_query_is_of_no_era() -> None:

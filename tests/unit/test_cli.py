@@ -38,17 +38,16 @@ def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
         (["run", "old", "-s", "nonsense"], "there are: baseline, dnat, nfqueue, "),
         (
             ["run", "--nonsense"],
-            "--scenario, --kernel, --trials, --lanes, --evidence, --target, --nameserver, --trace, --json, --quiet",
+            "--evidence, --target, --nameserver, --into, --trace, --json, --quiet, --help",
         ),
-        (
-            ["nonsense"],
-            "doctor, up, status, halt, destroy, ssh, run, sweep, kernel, classify, compare, show, demo, bench, box",
-        ),
+        (["nonsense"], "there are: doctor, up, status, halt, destroy, ssh, run, "),
         (["run", "old", "-n", "0"], "0 is not in the range"),
         (["run", "old", "-n", "x"], "not a valid integer"),
         (["compare", "--run", "nonsense"], "none is stored yet"),
         (["compare", "old"], "nothing to compare"),
         (["show", "nonsense"], "none is stored yet"),
+        (["check", "root@"], "no [user@]host[:port]"),
+        (["check", "-i", "/nonexistent"], "does not exist"),
         (["show"], "no run is stored yet"),
         (["ssh"], "which machine?"),
         (["kernel", "add", "nowhere.deb"], "nowhere.deb: there is no such file or directory"),
@@ -139,7 +138,10 @@ def test_a_destroy_of_nothing_does_nothing(tmp_path: Path) -> None:
     ("arguments", "there"),
     [
         ([], ["config.vm.box", "virtualbox.memory", "kernel-3.10.0-123.el7.x86_64", "grubby --set-default", "reboot"]),
-        (["--hypervisor", "libvirt"], ['libvirt.driver = "', 'config.vm.box = "centos/7"', "gpgcheck=1"]),
+        (
+            ["--hypervisor", "libvirt"],
+            ['libvirt.driver = "', 'config.vm.box = "centos/7"', "gpgcheck=1", "/7.8.2003/os"],
+        ),
         (["--replica"], ["libvirt.qemu_use_session = true", "hostfwd=tcp:127.0.0.1:"]),
         (["--trace", "stap"], ["systemtap", "kernel-debuginfo-3.10.0-123.el7.x86_64"]),
     ],
@@ -147,16 +149,17 @@ def test_a_destroy_of_nothing_does_nothing(tmp_path: Path) -> None:
 def test_a_dry_run_prints_all_that_would_be_done_and_does_nothing(
     tmp_path: Path, arguments: list[str], there: list[str]
 ) -> None:
-    """Anywhere, with or without Vagrant; long lines are whole, to be copied."""
-    done = lab(tmp_path, "up", "old", "--provider", "vagrant", "--dry-run", *arguments)
+    """Where it cannot be had, too, which is said; long lines are whole, to be copied."""
+    asked = ["up", "old", "--provider", "vagrant", "--dry-run", *arguments]
+    done = lab(tmp_path, *asked, PATH=str(tmp_path))
 
     assert done.returncode == 0, done.stderr
     for text in there:
         assert text in done.stdout
     assert not (tmp_path / "machines").exists()
-    (plan,) = json.loads(lab(tmp_path, "up", "old", "--provider", "vagrant", "--dry-run", "--json", *arguments).stdout)[
-        "machines"
-    ].values()
+    said = " ".join(done.stdout.split())
+    assert "asks for it, but Vagrant cannot run the machine here: Vagrant is not installed" in said
+    (plan,) = json.loads(lab(tmp_path, *asked, "--json", PATH=str(tmp_path)).stdout)["machines"].values()
     for line in (line for step in plan["steps"] for line in step["lines"]):
         assert line in done.stdout
 
@@ -171,6 +174,17 @@ def test_a_vagrant_that_is_too_old_is_said_so(tmp_path: Path) -> None:
 
     assert done.returncode == 3
     assert "Vagrant is 1.9.1, older than 2.2.19" in done.stderr
+
+
+def test_doctor_names_the_packages_that_bring_vagrant_and_only_those(tmp_path: Path) -> None:
+    """As a command of its own, after the one for what the lab needs: it does without Vagrant."""
+    for program in ("libvirtd", "virsh"):
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+    done = json.loads(lab(tmp_path, "doctor", "--json", PATH=str(tmp_path)).stdout)
+
+    assert done["mend"][-1].endswith("apt-get install --no-install-recommends vagrant vagrant-libvirt")
+    assert not any("vagrant" in command for command in done["mend"][:-1])
 
 
 def test_the_default_is_chosen_with_its_reason(tmp_path: Path) -> None:

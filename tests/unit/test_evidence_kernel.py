@@ -33,11 +33,11 @@ def test_the_hook_tells_the_time_where_it_knows_it() -> None:
     """Without the hook's own time a packet cannot be put beside what the verdict program logged."""
     line = "[    1.000000] [nfqdns] 10.0.0.1:4->10.0.0.2:53 skb ffff88003f571600 ct ffff88003f572000 tid 7"
 
-    assert hook.parse(line)[0].monotonic_s is None
-    assert hook.parse(f"{line} at 12.345678901")[0].monotonic_s == 12.345678901
+    assert hook.parse(f"{line}\n")[0].monotonic_s is None
+    assert hook.parse(f"{line} at 12.345678901\n")[0].monotonic_s == 12.345678901
     for damaged in (" at 12.345", " at", " at 12.345678901 "):
         with pytest.raises(UnreadableError, match="hook's line"):
-            hook.parse(line + damaged)
+            hook.parse(f"{line}{damaged}\n")
 
 
 def test_era_drop_drops_the_second_packet_at_confirm() -> None:

@@ -48,10 +48,15 @@ def test_the_hooks_lines_are_read_in_full() -> None:
 
 def test_an_untracked_packet_has_no_conntrack() -> None:
     """A null pointer in the log is no conntrack, not conntrack number zero."""
-    line = "[    1.000000] [nfqdns] 10.0.0.1:4->10.0.0.2:53 skb ffff88003f571600 ct 0000000000000000 tid -"
+    line = "[    1.000000] [nfqdns] 10.0.0.1:4->10.0.0.2:53 skb ffff88003f571600 ct 0000000000000000 tid -\n"
 
     assert hook.parse(line)[0].ct is None
     assert hook.parse(line)[0].dns_id is None
+
+
+def test_a_last_line_that_was_cut_off_is_left_out() -> None:
+    """Half a DNS id is another query's."""
+    assert len(hook.parse(DMESG)) == len(hook.parse(DMESG + DMESG.splitlines()[-1]))
 
 
 def test_a_damaged_line_of_the_hook_is_an_error_and_not_left_out() -> None:

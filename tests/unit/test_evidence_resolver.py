@@ -305,3 +305,91 @@ def test_an_answer_says_how_it_went() -> None:
     refused = message.parse(b"\0\1\x81\x83\0\1" + bytes(6) + QUESTION[:-4] + b"\0\x41\0\1")
 
     assert refused == Message(1, is_answer=True, qtype="HTTPS", name="www.lab.test", rcode="NXDOMAIN")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "clock", "apart_s"),
+    [
+        ("1700000000.500000 ", "1700000005.750000 ", strace.Clock.REALTIME, 5.25),
+        ("23:59:58.500000 ", "00:00:03.750000 ", strace.Clock.DAY, 5.25),
+        ("23:59:58 ", "00:00:03 ", strace.Clock.DAY, 5),
+        ("     0.100000 ", "     5.250000 ", strace.Clock.RELATIVE, 5.25),
+        ("12:00:00 (+     0.100000) ", "12:00:05 (+     5.250000) ", strace.Clock.DAY, 5),
+        ("1700000000.500000 [00007f7d5b0c1a2b] ", "1700000005.750000 [00007f7d5b0c1a2b] ", strace.Clock.REALTIME, 5.25),
+        ("", "", strace.Clock.NONE, 0),
+    ],
+)
+@pytest.mark.parametrize("thread", ["", "7  ", "[pid     7] "])
+def test_times_of_every_form_are_read(
+    first: str, second: str, clock: strace.Clock, apart_s: float, thread: str
+) -> None:
+    """People run strace as they are used to, and rarely with -ttt."""
+    text = f"{thread}{first}close(3) = 0\n{thread}{second}close(4) = 0\n"
+
+    calls = strace.parse(text, clock)
+
+    assert strace.clock_of(text) is clock
+    assert [call.line for call in calls] == [1, 2]
+    assert calls[1].time_s - calls[0].time_s == pytest.approx(apart_s)
+    assert calls[0].pid == (7 if thread else None)
+
+
+def test_without_times_it_is_the_waits_that_make_time_pass() -> None:
+    """What a resolver was told to wait for, and did in vain, took so long."""
+    wait = "poll([{fd=3, events=POLLIN}], 1, 5000) = 0 (Timeout)\nclose(3) = 0\n"
+
+    assert [call.time_s for call in strace.parse(wait, strace.Clock.NONE)] == [0, 5]
+
+
+@pytest.mark.parametrize("text", ["hello\n", "return f(x) = 3;\n", "close(3)\n", "12:00:00 hello world\n"])
+def test_other_text_has_no_clock(text: str) -> None:
+    """What is not strace's must not be taken for one that shows no call."""
+    assert strace.clock_of(text) is None
+
+
+@pytest.mark.parametrize(
+    "decorated",
+    [
+        "7<UDP:[10.10.10.89:48758->10.10.10.53:53]>",
+        "7<socket:[12345]>",
+        "7<UDPv6:[[fd00::1]:48758->[fd00::53]:53]>",
+    ],
+)
+def test_descriptors_that_tell_what_they_are_are_read(decorated: str) -> None:
+    """`strace -y` and `-yy` are in many people's fingers."""
+    sent = f"1 1000000000.000003 sendto(7, {A}, 30, MSG_NOSIGNAL, NULL, 0) = 30\n"
+
+    assert did((CONNECTED + sent).replace("(7,", f"({decorated},").replace("= 7\n", f"= {decorated}\n")) == [
+        "sent 17086 A"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (f"recvfrom(7, {ANSWER}, 512, 0, NULL, NULL) = -1 ECONNREFUSED (Connection refused)", ["ECONNREFUSED"]),
+        ("poll([{fd=7, events=POLLIN}], 1, 5000) = 1 ([{fd=7, revents=POLLIN|POLLERR}])", ["POLLERR"]),
+        ("poll([{fd=7, events=POLLIN}], 1, 5000) = 1 ([{fd=7, revents=POLLIN}])", []),
+        ("poll([{fd=8, events=POLLIN}], 1, 5000) = 1 ([{fd=8, revents=POLLERR}])", []),
+        (f"recvfrom(7, {ANSWER}, 512, 0, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable)", []),
+    ],
+)
+def test_a_socket_that_is_refused_is_known(line: str, told: list[str]) -> None:
+    """Nobody waits then, so a refused lookup has another cause than a lost query."""
+    text = CONNECTED + f"1 1000000000.000004 {line}\n"
+
+    assert [(each.error, each.server, each.line) for each in resolver.refusals(strace.parse(text))] == [
+        (error, "10.10.10.53", 3) for error in told
+    ]
+
+
+def test_a_first_message_that_sendmmsg_was_refused_was_sent_and_refused() -> None:
+    """The others were not even tried, so nothing is said of them."""
+    messages = ", ".join(
+        f"{{msg_hdr={{msg_name=NULL, msg_iov=[{{iov_base={one}, iov_len=30}}]}}}}" for one in (A, AAAA)
+    )
+    refused = f"1 1000000000.000003 sendmmsg(7, [{messages}], 2, MSG_NOSIGNAL) = -1 EPERM (Operation not permitted)\n"
+
+    (sent,) = events(CONNECTED + refused)
+
+    assert (sent.kind, sent.refused, sent.message and sent.message.qtype) == ("sent", True, "A")

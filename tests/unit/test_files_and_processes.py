@@ -148,3 +148,39 @@ def test_a_missing_program_is_named_with_its_package() -> None:
         process.require("nonsense", "nonsense-tools")
 
     assert caught.value.hint == "install it: apt-get install nonsense-tools"
+
+
+def test_a_program_whose_reader_goes_away_can_put_back_what_it_changed(tmp_path: Path) -> None:
+    """Its standard input ends then, and it is waited for."""
+    program = f"cd {tmp_path}; echo one; read -r _ || echo done >put-back"
+
+    def leave_off() -> None:
+        with process.stream(["sh", "-c", program], work=Work(), silence_s=10) as printed:
+            assert printed.read(4) == b"one\n"
+            raise Cancelled("stopped as you asked")
+
+    with pytest.raises(Cancelled):
+        leave_off()
+    assert (tmp_path / "put-back").exists()
+
+
+def test_a_program_that_fails_while_it_is_read_is_told_with_its_last_words_once() -> None:
+    """Seven trials say the same at the same time."""
+    program = "echo early; for i in 1 2 3; do echo it is broken >&2; done; exit 3"
+    with (
+        pytest.raises(BrokenEnvironment) as failed,
+        process.stream(["sh", "-c", program], work=Work(), silence_s=10) as printed,
+    ):
+        assert printed.read(6) == b"early\n"
+
+    assert failed.value.message == "sh failed with exit status 3"
+    assert failed.value.hint == "it said: it is broken"
+
+
+def test_a_program_that_falls_silent_is_ended() -> None:
+    """Nobody waits for ever, and nothing runs on."""
+    with (
+        pytest.raises(BrokenEnvironment, match="nothing came"),
+        process.stream(["sh", "-c", "read -r _"], work=Work(), silence_s=0.2) as printed,
+    ):
+        printed.read(1)

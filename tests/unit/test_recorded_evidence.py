@@ -72,9 +72,12 @@ def test_every_recorded_trial_is_judged() -> None:
     assert {path.name for path in (EVIDENCE / "replicas").iterdir()} == set(REPLICAS)
 
 
-@pytest.mark.parametrize("number", ["1", "3"])
-def test_a_stall_of_3_10_0_123_is_one_query_that_confirm_dropped(number: str) -> None:
-    """The article's kernel: the AAAA query is queued, confirm returns 0, and nothing later shows it."""
+@pytest.mark.parametrize(("number", "wire"), [("1", Status.NOT_SEEN), ("3", Status.NOT_TRACED)])
+def test_a_stall_of_3_10_0_123_is_one_query_that_confirm_dropped(number: str, wire: Status) -> None:
+    """The article's kernel: the AAAA query is queued, confirm returns 0, and nothing later shows it.
+
+    The capture of the third trial ends so early that it shows nothing of this query, neither that it was there nor not.
+    """
     found = judged(EVIDENCE / "3.10.0-123.el7" / number, "nfqueue")
     (lost,) = [line for line in found.lifelines if line.lost_at]
 
@@ -82,7 +85,7 @@ def test_a_stall_of_3_10_0_123_is_one_query_that_confirm_dropped(number: str) ->
     where = {point.stage: point.status for point in lost.points}
     assert where[Stage.CONFIRM] is Status.DROPPED
     assert where[Stage.VERDICT] is Status.NOT_TRACED
-    assert {where[Stage.WIRE], where[Stage.READ]} == {Status.NOT_SEEN}
+    assert (where[Stage.WIRE], where[Stage.READ]) == (wire, Status.NOT_SEEN)
     assert "asked again 5.0" in found.reason
     assert found.reason.endswith("and answered")
 
@@ -169,6 +172,6 @@ def test_a_source_that_was_cut_off_never_makes_a_verdict_wrong(source: str, tmp_
         for part in (0.25, 0.5, 0.75) if raw else ():
             (copy / source).write_bytes(raw[: int(len(raw) * part)])
             found = judged(copy, scenario)
-            if found.outcome in {Outcome.HEALTHY, Outcome.STALLED, Outcome.UNARMED}:
-                assert found.outcome == outcome, (directory, part)
+            assert found.outcome in {outcome, Outcome.INCONCLUSIVE, Outcome.CONTRADICTORY}, (directory, part)
+            if found.outcome is not Outcome.CONTRADICTORY:
                 assert {(line.dns_id, line.attempt) for line in found.lifelines if line.lost_at} <= lost, directory

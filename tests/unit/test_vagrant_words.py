@@ -9,30 +9,34 @@ from lab.provider.vagrant_cli import BoxMissingError, explained, version_of
 
 SAID = {
     "the box cannot be had": """
-The box 'chef/centos-7.0' could not be found or
-could not be accessed in the remote catalog. If this is a private
-box on HashiCorp's Vagrant Cloud, please verify you're logged in via
-`vagrant login`.""",
-    "the guest did not boot": """
-Timed out while waiting for the machine to boot. This means that
-Vagrant was unable to communicate with the guest machine within
-the configured ("config.vm.boot_timeout" value) time period.""",
+An error occurred while downloading the remote file. The error
+message, if any, is reproduced below. Please fix this error and try
+again.
+
+The requested URL returned error: 404""",
+    "the box cannot be downloaded": """
+There was an error while downloading the metadata for this box.
+The error message is shown below:
+
+Could not resolve host: boxes.example.org""",
+    "the guest did not boot, or its SSH server did not answer, in time": """
+/usr/share/rubygems-integration/all/gems/fog-core-2.3.0/lib/fog/core/wait_for.rb:9:in `wait_for':
+The specified wait_for timeout (2 seconds) was exceeded (Fog::Errors::TimeoutError)""",
     "the port for its SSH server is taken": """
-Vagrant cannot forward the specified ports on this VM, since they
-would collide with some other application that is already listening
-on these ports. The forwarded port to 50022 is already in use
-on the host machine.""",
+Error while creating domain: internal error: process exited while connecting to monitor:
+qemu-system-x86_64: -netdev user,id=lab,restrict=on,hostfwd=tcp:127.0.0.1:50022-:22:
+Could not set up host forwarding rule 'tcp:127.0.0.1:50022-:22'""",
     "there is no hardware virtualisation": """
 There was an error while executing `VBoxManage`, a CLI used by Vagrant
 Stderr: VBoxManage: error: VT-x is not available (VERR_VMX_NO_VMX)""",
     "libvirt does not answer": """
 Error while connecting to Libvirt: Error making a connection to libvirt URI qemu:///system:
 Call to virConnectOpen failed: Failed to connect socket to '/var/run/libvirt/libvirt-sock'""",
-    "Vagrant lacks the plugin": """
-The provider 'qemu' could not be found, but was requested to
-back the machine 'default'. Please use a provider that exists.""",
+    "no space is left": """
+Error while uploading image to storage pool: cannot write data to stream: No space left on device""",
 }
-"""Of Vagrant 2.3.4 (templates/locales/en.yml), VirtualBox and libvirt."""
+"""Of the programs behind Vagrant: curl, fog, QEMU, VirtualBox and libvirt. For Vagrant's own words there is
+tests/native/test_vagrant_s_own_words.py."""
 
 
 @pytest.mark.parametrize("message", SAID)
@@ -40,7 +44,7 @@ def test_a_known_failure_is_named_with_what_to_do(message: str) -> None:
     """The reader need not know Vagrant."""
     error = explained(BrokenEnvironment("vagrant failed with exit status 1"), SAID[message])
 
-    assert error.message.startswith(message)
+    assert error.message.startswith(f"{message} (")
     assert error.hint
     assert isinstance(error, BoxMissingError) == message.startswith("the box")
 

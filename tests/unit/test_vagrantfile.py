@@ -85,9 +85,16 @@ def test_every_variation_is_as_it_was_read(hypervisor: Hypervisor, system: str, 
 
 @pytest.mark.parametrize(("hypervisor", "system", "accelerated"), VARIATIONS)
 def test_no_guest_is_reached_but_over_loopback(hypervisor: Hypervisor, system: str, accelerated: bool) -> None:  # noqa: FBT001
-    """The port is on 127.0.0.1, nothing of the host is mounted, and no other address is named."""
+    """One port is forwarded, on 127.0.0.1, whoever forwards it; nothing of the host is mounted."""
     text = rendered(hypervisor, system, accelerated=accelerated)
 
+    by_vagrant = [line for line in text.splitlines() if '"forwarded_port"' in line]
+    by_qemu = re.findall(r"hostfwd=[^,\"]*", text)
+    assert len(by_vagrant) + len(by_qemu) == 1
+    assert all('host: 50022, host_ip: "127.0.0.1"' in line for line in by_vagrant)
+    assert all(rule == "hostfwd=tcp:127.0.0.1:50022-:22" for rule in by_qemu)
+    # The plugin vagrant-qemu forwards a port of its own wherever it has a card of its own (its driver.rb).
+    assert hypervisor is not Hypervisor.QEMU or "qemu.net_device = nil\n" in text
     addresses = set(re.findall(r"\b\d+\.\d+\.\d+\.\d+\b", text))
     assert addresses == {"127.0.0.1"}
     assert 'config.vm.synced_folder ".", "/vagrant", disabled: true' in text

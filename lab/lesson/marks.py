@@ -1,0 +1,84 @@
+"""The telling parts of lines: where they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from lab.catalogue.document import Model
+
+GAP = "⋯"
+"""Stands for what was left out of a line."""
+
+
+class MarkedLine(Model):
+    """A line of output.
+
+    Attributes:
+        text: The line.
+        spans: Where its telling parts begin and end, in order, none within another.
+    """
+
+    text: str
+    spans: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def parts(self) -> tuple[tuple[str, bool], ...]:
+        """The line in pieces, each with whether it is telling."""
+        edges = [0, *(edge for span in self.spans for edge in span), len(self.text)]
+        pieces = [self.text[start:end] for start, end in pairwise(edges)]
+        return tuple((piece, number % 2 == 1) for number, piece in enumerate(pieces) if piece)
+
+
+def marked(lines: Iterable[str], patterns: Sequence[str]) -> tuple[MarkedLine, ...]:
+    """Find the telling parts of lines.
+
+    Args:
+        lines: The lines.
+        patterns: Regular expressions: what they find, or of one with groups what its groups find, is telling.
+    """
+    compiled = [re.compile(pattern) for pattern in patterns]
+    # A tab is as wide as where it stands makes it, and nothing could be put below what follows it.
+    plain = [line.expandtabs() for line in lines]
+    return tuple(MarkedLine(text=line, spans=_merged(_spans(line, compiled))) for line in plain)
+
+
+def _spans(line: str, patterns: Iterable[re.Pattern[str]]) -> list[tuple[int, int]]:
+    found = []
+    for pattern in patterns:
+        for match in pattern.finditer(line):
+            groups = range(1, pattern.groups + 1) if pattern.groups else (0,)
+            found += [match.span(group) for group in groups if match.start(group) < match.end(group)]
+    return sorted(found)
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    merged: list[tuple[int, int]] = []
+    for start, end in spans:
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def shortened(line: MarkedLine, longest: int, around: int, head: int) -> MarkedLine:
+    """Leave out of a long line what is far from its telling parts.
+
+    Args:
+        line: The line.
+        longest: How many characters it may have whole.
+        around: How many are kept before and after each telling part.
+        head: How many are kept at the line's beginning.
+    """
+    if len(line.text) <= longest:
+        return line
+    spans = line.spans or ((0, longest - around),)
+    kept = _merged([(0, head), *((max(start - around, 0), min(end + around, len(line.text))) for start, end in spans)])
+    text, moved = "", []
+    for start, end in kept:
+        ahead = len(text) - start
+        moved += [(a + ahead, b + ahead) for a, b in line.spans if start <= a and b <= end]
+        text += line.text[start:end] + (GAP if end < len(line.text) else "")
+    return MarkedLine(text=text, spans=tuple(moved))

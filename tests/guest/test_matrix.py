@@ -1,0 +1,137 @@
+"""Many cells: none is lost with a worker, none is made twice, and it matters not who made them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.guest.conftest import Done, TestLab, wait_for
+
+CELLS = ("matrix", "old", "new", "-s", "baseline", "-s", "nfqueue", "-n", "2", "--json")
+
+SHOWN = ("machine", "scenario", "trials", "armed", "counted", "stalled", "verdict", "as_expected")
+
+
+def shown(done: Done) -> list[dict[str, Any]]:
+    """Give what the cells of a matrix show, without the times, which are never the same."""
+    return [{name: cell[name] for name in SHOWN} for cell in done.json["cells"]]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> TestLab:
+    """Give a lab whose cells lie below its own directory, so that what they leave behind is found."""
+    home = tmp_path_factory.mktemp("matrix")
+    scratch = home / "scratch"
+    scratch.mkdir()
+    return TestLab(home, {"TMPDIR": str(scratch)})
+
+
+def left_behind(lab: TestLab) -> list[object]:
+    """Give guests and directories that cells have left."""
+    return [*lab.guests(), *(lab.home / "scratch").glob("five-second-lab-cell-*")]
+
+
+def workers_of(parent: psutil.Process) -> list[psutil.Process]:
+    """Give the processes that make cells for a lab command, or for a Dask worker."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [child for child in parent.children() if any("spawn_main" in word for word in child.cmdline())]
+    return []
+
+
+@pytest.fixture(scope="module")
+def made_here(lab: TestLab) -> Done:
+    """Make the cells on this machine, and kill a worker as soon as it has a guest."""
+    process = lab.start(*CELLS)
+    wait_for(lab.guests)
+    victim = next(iter(workers_of(psutil.Process(process.pid))))
+    victim.send_signal(signal.SIGKILL)
+    out, err = process.communicate(timeout=1800)
+    return Done(process.returncode, out, err)
+
+
+def test_a_worker_that_is_killed_costs_only_its_cell_which_is_made_again(lab: TestLab, made_here: Done) -> None:
+    """Every cell is there, and as its scenario expects; of the killed worker nothing is left."""
+    assert made_here.status == 0, made_here.err
+    assert [(cell["machine"], cell["scenario"], cell["stalled"]) for cell in shown(made_here)] == [
+        ("old", "baseline", 0),
+        ("new", "baseline", 0),
+        ("old", "nfqueue", 2),
+        ("new", "nfqueue", 0),
+    ]
+    wait_for(lambda: not left_behind(lab))
+
+
+def test_no_cell_is_made_twice_and_a_new_scenario_is_one_cell_more(lab: TestLab, made_here: Done) -> None:
+    """What a stopped matrix had made is there when it is asked for again."""
+    again = lab.well(*CELLS)
+
+    assert [cell["cached"] for cell in again.json["made"]] == [True] * 4
+    assert again.json["cells"] == made_here.json["cells"]
+    trial = lab.well("show", again.json["run"], "old/nfqueue/1", "--json").json
+    assert trial["outcome"] == "stalled"
+
+
+def test_a_matrix_that_is_stopped_keeps_what_was_made_and_leaves_nothing_running(lab: TestLab) -> None:
+    """Ctrl-C ends workers and guests; what they had not made is made the next time."""
+    process = lab.start("matrix", "old", "-s", "nfqueue-single-request", "-n", "2", "--json")
+    wait_for(lab.guests)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+
+    assert process.returncode == 130, err
+    assert "0 of 1 cells were made and are kept" in err
+    wait_for(lambda: not left_behind(lab))
+
+
+@contextmanager
+def cluster(directory: Path, environment: dict[str, str]) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Give a Dask cluster on the loopback: a scheduler, and two workers of one thread each."""
+    address = directory / "scheduler.json"
+
+    def dask(what: str, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", what, "--host", "127.0.0.1", "--no-dashboard", *arguments],
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    started = [dask("scheduler", "--port", "0", "--scheduler-file", str(address))]
+    try:
+        wait_for(address.exists)
+        alone = ("--nthreads", "1", "--no-nanny", "--local-directory", str(directory))
+        started += [dask("worker", *alone, "--scheduler-file", str(address)) for _ in range(2)]
+        yield address.read_text().split('"address": "')[1].split('"')[0], started[1:]
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(60)
+
+
+def test_a_dask_cluster_makes_the_same_cells_though_a_worker_is_killed(
+    lab: TestLab, made_here: Done, tmp_path: Path
+) -> None:
+    """Two workers, one of them killed half-way: the other makes its cell, and all is as it was made here."""
+    fresh = TestLab(tmp_path / "lab", {"TMPDIR": str(lab.home / "scratch")})
+    where = {**lab.environment, "LAB_HOME": str(tmp_path / "lab"), "LAB_PROVIDER": "qemu"}
+    with cluster(tmp_path, where) as (address, workers):
+        process = fresh.start(*CELLS, "--scheduler", address)
+        # Both have a cell; one dies with it.
+        wait_for(lambda: len(lab.guests()) == 2, bound_s=300)
+        workers[0].kill()
+        out, err = process.communicate(timeout=1800)
+        made = Done(process.returncode, out, err)
+        wait_for(lambda: not left_behind(lab))
+
+    assert made.status == 0, made.err
+    assert shown(made) == shown(made_here)
