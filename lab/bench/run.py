@@ -16,6 +16,7 @@ from lab import __version__
 from lab.bench.booting import booting, warm
 from lab.bench.demonstration import demonstration
 from lab.bench.figure import Figure, Figures
+from lab.bench.kernels import from_package_to_answer
 from lab.bench.lanes import lanes
 from lab.bench.provisioning import provisioning
 from lab.bench.surroundings import describe
@@ -35,6 +36,7 @@ PARTS: Mapping[str, Callable[[Path], Figures]] = MappingProxyType(
         "trials": trials,
         "lanes": lanes,
         "verdicts": verdicts,
+        "kernels": from_package_to_answer,
         "demo": demonstration,
     }
 )

@@ -28,15 +28,16 @@ def kernels(data: Kernels) -> RenderableType:
     if not data.kernels:
         return Text("no kernel was added yet: lab kernel add --help")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("kernel", "version", "size", "headers", "era", "state", "from"):
+    for name in ("kernel", "version", "size", "headers", "era", "state"):
         table.add_column(name, overflow="fold", justify="right" if name == "size" else "left")
     for shown in data.kernels:
         kernel = shown.kernel
         era = kernel.classified.era.value if kernel.classified else NOT_KNOWN
-        sources = ", ".join(_short(source.given) for source in kernel.sources)
         headers = "yes" if kernel.headers else "no"
-        table.add_row(kernel.name, kernel.release, _size(shown), headers, era, shown.state.value, sources)
-    return Group(table, *(Text(line, style="yellow") for shown in data.kernels for line in _lacks(shown)))
+        table.add_row(kernel.name, kernel.release, _size(shown), headers, era, shown.state.value)
+    sources = [Text(f"{shown.kernel.name}: from {_sources(shown)}", style="dim") for shown in data.kernels]
+    lacks = [Text(line, style="yellow") for shown in data.kernels for line in _lacks(shown)]
+    return Group(table, "", *sources, *lacks)
 
 
 def added(data: KernelAdded) -> RenderableType:
@@ -118,6 +119,10 @@ def _lacks(shown: KernelShown) -> Iterable[str]:
 
 def _size(shown: KernelShown) -> str:
     return f"{shown.size_bytes / 1e6:.0f} MB"
+
+
+def _sources(shown: KernelShown) -> str:
+    return ", ".join(_short(source.given) for source in shown.kernel.sources)
 
 
 def _short(given: str) -> str:

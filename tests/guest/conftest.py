@@ -174,6 +174,12 @@ def fresh(tmp_path: Path) -> Iterator[TestLab]:
     yield from _lab(TestLab(tmp_path / "lab"))
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
+    """Give a lab without machines to all tests of a file."""
+    yield from _lab(TestLab(tmp_path_factory.mktemp("shared")))
+
+
 @pytest.fixture(scope="session")
 def ordinary_user() -> Iterator[Account]:
     """Give a user with a home and nothing in it: libvirt's session mode is not for root.

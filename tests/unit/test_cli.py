@@ -50,6 +50,11 @@ def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
         (["check", "-i", "/nonexistent"], "does not exist"),
         (["show"], "no run is stored yet"),
         (["ssh"], "which machine?"),
+        (["kernel", "add", "nowhere.deb"], "nowhere.deb: there is no such file or directory"),
+        (["kernel", "remove", "nonsense"], "no kernel is called 'nonsense'; none was added yet"),
+        (["kernel", "nonsense"], "there are: add, list, remove"),
+        (["run", "--kernel", "nonsense"], "no kernel is called 'nonsense'"),
+        (["classify", "nonsense"], "new, old, today"),
     ],
 )
 def test_bad_input_is_one_line_that_names_what_is_valid(tmp_path: Path, arguments: list[str], named: str) -> None:
@@ -95,10 +100,10 @@ def test_a_run_without_any_machine_is_told_how_to_get_one(tmp_path: Path) -> Non
     assert "lab up old new" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["up", "ssh", "run", "compare"])
+@pytest.mark.parametrize("verb", ["up", "ssh", "run", "compare", "classify", "kernel", "kernel add"])
 def test_help_shows_examples(tmp_path: Path, verb: str) -> None:
     """An example says more than a list of options."""
-    done = lab(tmp_path, verb, "--help")
+    done = lab(tmp_path, *verb.split(), "--help")
 
     assert done.returncode == 0
     assert "Examples:" in done.stdout
