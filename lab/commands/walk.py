@@ -32,6 +32,10 @@ Do = Callable[[Sequence[str]], Result[object]]
 """Carries out a command line of the lab's, given without its first word."""
 
 
+_Trial = tuple[str, Evidence, Verdict]
+"""A trial's name, what its raw files say, and what follows from it."""
+
+
 @dataclass(frozen=True)
 class Score:
     """How many questions were asked, and how many were answered right."""
@@ -54,6 +58,12 @@ def subjects(command: Command) -> tuple[list[str], list[str]]:
     options = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
     scenarios = [value for name, value in pairwise(words) if name in {"-s", "--scenario"}]
     return words[:options], scenarios
+
+
+def cells(command: Command) -> set[str]:
+    """Give the cells, as MACHINE/SCENARIO, that a command makes trials of."""
+    machines, scenarios = subjects(command)
+    return {f"{machine}/{Path(scenario).stem}" for machine in machines for scenario in scenarios}
 
 
 @dataclass
@@ -90,13 +100,7 @@ class Walk:
     def lacks(self, command: Command) -> set[str]:
         """Give the cells, as MACHINE/SCENARIO, that a command makes trials of and the lesson's run has none of."""
         run = self.run
-        machines, scenarios = subjects(command)
-        return {
-            f"{machine}/{scenario}"
-            for machine in machines
-            for scenario in (Path(name).stem for name in scenarios)
-            if run is None or not self.store.trials(run, machine, scenario)
-        }
+        return {cell for cell in cells(command) if run is None or not self.store.trials(run, *cell.split("/"))}
 
     def make_up(self, wanting: Sequence[Command]) -> None:
         """Make what steps made that are not walked."""
@@ -124,11 +128,18 @@ class Walk:
                 self._tell(step.explains, values)
         else:
             self.not_shown.append(step.name)
-            classroom.say(NotShown(place + 1))
+            classroom.say(NotShown(self._maker(place) + 1))
         self.score += score
         self.quiz = score if score.asked else self.quiz
         if place + 1 < len(self.steps):
             classroom.pause()
+
+    def _maker(self, place: int) -> int:
+        """Give the place of the step that makes the trials that a step is about: to try it again, begin there."""
+        cell = self.steps[place].trial
+        return next(
+            (at for at in range(place, -1, -1) if any(cell in cells(each) for each in self.steps[at].command)), place
+        )
 
     def _tell(self, words: Words, values: dict[str, str]) -> None:
         language = self.classroom.language
@@ -136,6 +147,7 @@ class Walk:
 
     def _show(self, step: Step, command: Command) -> Shown:
         line = self._line(command, self._values(step))
+        before = {name for name, _, _ in self._trials(step)} if command.verb == "run" else set()
         self.classroom.say(Typed(line))
         try:
             done = self._carry_out(line)
@@ -146,7 +158,8 @@ class Walk:
         patterns = [checks.escaped(pattern, values) for pattern in command.mark]
         self.classroom.say(Output(marks.marked(self._lines(done, None), patterns)))
         page = self._lines(done, PAGE_COLUMNS)
-        looked = self._look(step, command, page, done.exit_status, values)
+        trials = [trial for trial in self._trials(step) if trial[0] not in before]
+        looked = self._look(command, Seen(page, done.exit_status, *_of(trials)), values)
         return Shown(line=line, lines=marks.marked(page, patterns), looked=looked)
 
     def _lines(self, done: Result[object], width: int | None) -> Sequence[str]:
@@ -167,13 +180,7 @@ class Walk:
             self.record = record.begun(done.data.run.id)
         return done
 
-    def _look(
-        self, step: Step, command: Command, page: Sequence[str], status: int, values: dict[str, str]
-    ) -> tuple[Looked, ...]:
-        trials = self._trials(step) if any(must.is_of_trial for must in command.must) else []
-        traced = [(evidence, judged) for _, evidence, judged in trials if evidence.gathered]
-        newest = traced[-1] if traced else None
-        seen = Seen(page, status, [judged for _, _, judged in trials], newest)
+    def _look(self, command: Command, seen: Seen, values: dict[str, str]) -> tuple[Looked, ...]:
         looked = []
         language = self.classroom.language
         for must in command.must:
@@ -182,7 +189,7 @@ class Walk:
             looked.append(Looked(says=must.says, holds=holds))
         return tuple(looked)
 
-    def _trials(self, step: Step) -> list[tuple[str, Evidence, Verdict]]:
+    def _trials(self, step: Step) -> list[_Trial]:
         """Give the trials that a step is about: each one's name, evidence and verdict."""
         run = self.run
         machine, _, scenario = (step.trial or "").partition("/")
@@ -227,3 +234,9 @@ class Walk:
             return
         self.record = self.record.model_copy(update={"walked": {**self.record.walked, step.name: walked}})
         record.store(self.store, self.record)
+
+
+def _of(trials: Sequence[_Trial]) -> tuple[list[Verdict], tuple[Evidence, Verdict] | None]:
+    """Give the verdicts of trials, and the newest one with evidence."""
+    traced = [(evidence, judged) for _, evidence, judged in trials if evidence.gathered]
+    return [judged for _, _, judged in trials], traced[-1] if traced else None

@@ -19,7 +19,7 @@ class Seen:
     Attributes:
         lines: What the command printed.
         exit_status: The command's.
-        verdicts: Those of all the step's trials.
+        verdicts: Those of the step's trials; of a command that makes some, of those.
         newest: The newest of them with evidence: what it says, and its verdict; None when there is none.
     """
 

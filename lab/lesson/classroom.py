@@ -68,7 +68,7 @@ class NotShown:
     """A step did not show what it should: nothing is built on that.
 
     Attributes:
-        step: The step's number, to try it again.
+        step: The number of the step to begin with when it is tried again.
     """
 
     step: int

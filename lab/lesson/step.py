@@ -69,7 +69,7 @@ class Must(Model):
         exactly: See `times`.
         ends_well: Whether the command's exit status is 0: for `lab run`, whether each cell went as its scenario
             expects.
-        outcome: How each of the step's trials went.
+        outcome: How each of the step's trials went; of a command that makes some, each of those.
         lost_at: Where the one lost query of the step's newest traced trial was lost.
         none_lost: Whether no query of that trial was lost.
         armed: Whether the race was armed in that trial.

@@ -108,6 +108,16 @@ def test_a_lesson_on_an_unarmed_trial_says_so(tmp_path: Path) -> None:
     assert not any(checked.holds for checked in room.said(Checked))
 
 
+def test_to_try_a_step_again_is_to_make_its_trial_again(tmp_path: Path) -> None:
+    """Looking once more at the trial that did not show it would not help."""
+    room = Remembering()
+    session = session_with(tmp_path, old="new-nfqueue")
+    until = [step.name for step in OURS].index("07-hook-log") + 1
+    lesson.hold(session, room, lambda words: within(cli, session, words), OURS[:until], How(start=until - 2))
+
+    assert [step for part in room.said(NotShown) if (step := OURS[part.step - 1].name)] == ["03-queue", "03-queue"]
+
+
 def test_what_is_shown_is_the_command_with_the_lessons_own_run_and_trial(tmp_path: Path) -> None:
     """It can be typed, and shows the same."""
     session, room = session_with(tmp_path, old="old-nfqueue"), Remembering()
