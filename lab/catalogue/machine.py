@@ -11,7 +11,10 @@ from lab.catalogue.document import Model
 from lab.catalogue.era import Era
 
 Release = Annotated[str, Field(pattern=r"^7\.\d\.\d{4}$")]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+NAME = r"^[a-z][a-z0-9-]{0,30}$"
+"""What a machine can be called: a host's name."""
+
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Hypervisor(StrEnum):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab import process
+from lab.catalogue.machine import NAME
 from lab.errors import BadInput
 from lab.files import require_space
 from lab.image import initramfs
@@ -24,6 +25,8 @@ NEEDED_FOR_TRIALS = ("nf_conntrack", "nfnetlink_queue", "veth")
 
 _DISKS = (("virtio", ("virtio_pci", "virtio_blk")), ("ahci", ("ahci", "sd_mod")))
 _NETWORKS = (("virtio", ("virtio_pci", "virtio_net")), ("e1000", ("e1000",)))
+
+_NAME = re.compile(NAME)
 
 _LISTS = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
 """What depmod(8) reads beside the modules."""
@@ -55,6 +58,8 @@ def add(store: KernelStore, given: Given, name: str | None, taken: Sequence[str]
     """
     if name is not None and name in taken:
         raise BadInput(f"a machine is called '{name}'; give the kernel another name: --name")
+    if name is not None and not _NAME.fullmatch(name):
+        raise BadInput(f"'{name}' is no name for a machine: up to 31 of a-z, 0-9 and -, a letter first")
     with store.adding(work) as scratch:
         require_space(scratch, NEEDED_MB)
         tree, files = scratch / "tree", scratch / "files"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import libarchive
@@ -29,8 +30,18 @@ _BLOCK = 1 << 18
 _DEB, _RPM = b"!<arch>\n", b"\xed\xab\xee\xdb"
 """How they begin: ar(5), and the lead of an RPM (RPM's format document)."""
 
-Wanted = Callable[[PurePosixPath], bool]
-"""Tells whether a path, from the package's root, is to be taken out."""
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be taken out, by its path from the package's root.
+
+    Attributes:
+        paths: Tells whether a file is.
+        links: Tells whether a symbolic link is that `paths` tells of.
+    """
+
+    paths: Callable[[PurePosixPath], bool]
+    links: Callable[[PurePosixPath], bool]
 
 
 def unpack(package: Path, target: Path, wanted: Wanted, work: Work) -> None:
@@ -98,7 +109,7 @@ def _take(package: Path, entries: ArchiveRead, target: Path, wanted: Wanted, wor
             raise _refused(package, f"it holds a device: {entry.pathname}")
         if entry.issym:
             _check_link(package, path, entry.linkpath)
-        if entry.isdir or not path.parts or not wanted(path):
+        if entry.isdir or not path.parts or not wanted.paths(path) or (entry.issym and not wanted.links(path)):
             continue
         _put(package, entry, target, path, work)
     if not files:  # what is cut off in an RPM's own header passes for an archive of nothing

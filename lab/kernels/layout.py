@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def _modules_directory(tree: Path) -> Path:
             hint="give all packages of the kernel at once: for Fedora and RHEL 8 or later kernel-core, kernel-modules "
             "and, where there is one, kernel-modules-core",
         )
+    if any(re.search(r"\s", path.name) for path in releases):
+        raise BadInput(f"'{releases[0].name}' is no kernel's release")
     if len(releases) > 1:
         raise BadInput(f"these are several kernels: {', '.join(path.name for path in releases)}; give one at a time")
     return releases[0]

@@ -11,16 +11,21 @@ from pathlib import Path, PurePosixPath
 from lab.catalogue.document import Model
 from lab.errors import BadInput
 from lab.kernels import archive, built_tree, download
+from lab.kernels.archive import Wanted
 from lab.work import Work
 
 _OF_A_KERNEL = re.compile(
     # Fedora and RHEL have the image among the modules; since /usr was merged, some packages say so in their paths.
     r"boot/(vmlinu[xz]|config)-?[^/]*"
-    r"|(usr/)?lib/modules/[^/]+(/.*)?"
-    # Headers: Debian's, with the programs of its linux-kbuild, and those of kernel-devel.
-    r"|usr/src/(linux-(headers|kbuild)-[^/]+|kernels/[^/]+)(/.*)?"
+    r"|(usr/)?lib/modules/[^/]+/.+"
+)
+
+_OF_HEADERS = re.compile(
+    # Debian's, with the programs of its linux-kbuild, and those of kernel-devel.
+    r"usr/src/(linux-(headers|kbuild)-[^/]+|kernels/[^/]+)(/.*)?"
     r"|usr/lib/linux-kbuild-[^/]+(/.*)?"
 )
+"""Only these have links that are of use, and nobody follows them on the host."""
 
 
 class Source(Model):
@@ -95,12 +100,16 @@ def _unpack(given: str, package: Path, wanted_sha256: str | None, tree: Path, wo
             raise BadInput(f"{package.name}: its SHA-256 is {sha256}, not {wanted_sha256.lower()}")
         if download.is_address(given) and not wanted_sha256:
             work.note(f"{package.name}: SHA-256 {sha256}, which nobody has checked (--sha256 does)")
-        archive.unpack(package, tree, _is_of_a_kernel, work)
+        archive.unpack(package, tree, Wanted(_is_wanted, links=_is_of_headers), work)
     return Source(given=given, sha256=sha256)
 
 
-def _is_of_a_kernel(path: PurePosixPath) -> bool:
-    return _OF_A_KERNEL.fullmatch(str(path)) is not None
+def _is_wanted(path: PurePosixPath) -> bool:
+    return _is_of_headers(path) or _OF_A_KERNEL.fullmatch(str(path)) is not None
+
+
+def _is_of_headers(path: PurePosixPath) -> bool:
+    return _OF_HEADERS.fullmatch(str(path)) is not None
 
 
 def _copy(directory: Path, tree: Path, work: Work) -> None:

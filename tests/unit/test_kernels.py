@@ -264,6 +264,9 @@ def test_a_name_is_taken_once(store: KernelStore, tree: Path, tmp_path: Path) ->
     with pytest.raises(BadInput, match="a kernel is called 'mine' already"):
         add(store, tree)
     assert add(store, package, name=None).name == "linux-4-18-0-test"
+    for name in ("../x", "Mine", "a" * 32, ""):
+        with pytest.raises(BadInput, match="no name for a machine"):
+            add(store, package, name=name)
 
 
 def test_a_checksum_that_differs_ends_it(store: KernelStore, tree: Path, tmp_path: Path) -> None:
@@ -303,7 +306,7 @@ def _member(name: str, kind: bytes = tarfile.REGTYPE, to: str = "") -> tarfile.T
         ([_member("lib/modules/1/a", tarfile.SYMTYPE, "/../etc")], "a link that leaves it"),
         ([_member("dev/null", tarfile.CHRTYPE)], "it holds a device"),
         (
-            [_member("lib/modules/1", tarfile.SYMTYPE, "/boot"), _member("lib/modules/1/a")],
+            [_member("usr/src/kernels/1", tarfile.SYMTYPE, "/boot"), _member("usr/src/kernels/1/a")],
             "lies behind a symbolic link",
         ),
         ([_member("lib/modules/1/a/b"), _member("lib/modules/1/a")], "is a file and a directory"),
@@ -317,6 +320,18 @@ def test_a_package_cannot_write_outside_of_its_tree(
     refused(store, _deb(tmp_path / "evil.deb", *members), match=said)
 
     assert not (tmp_path / "outside").exists()
+
+
+def test_no_link_of_a_package_leads_the_lab_to_a_file_of_this_machine(store: KernelStore, tmp_path: Path) -> None:
+    """Neither as the kernel nor as a list of modules: what they lead to would be copied into a guest."""
+    (tmp_path / "secret").write_text("secret")
+    links = [
+        _member("boot/vmlinuz-1", tarfile.SYMTYPE, f"{tmp_path}/secret"),
+        _member("lib/modules/1/modules.builtin", tarfile.SYMTYPE, f"{tmp_path}/secret"),
+        _member("usr/lib/modules/1", tarfile.SYMTYPE, str(tmp_path)),
+    ]
+    refused(store, _deb(tmp_path / "links.deb", *links), match="there are no modules")
+    refused(store, _deb(tmp_path / "image.deb", _member("lib/modules/1/a"), *links), match="there is no kernel image")
 
 
 @contextlib.contextmanager
