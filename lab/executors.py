@@ -96,4 +96,4 @@ def on_cluster(address: str) -> Iterator[Place]:
         try:
             yield Place(executor, share=client.scatter, is_elsewhere=True, lost=(KilledWorker,))
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False)

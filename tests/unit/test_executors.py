@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from distributed import LocalCluster
 
 from lab.errors import BrokenEnvironment
 from lab.executors import on_cluster, on_this_machine
@@ -63,6 +64,20 @@ def test_where_no_scheduler_answers_it_is_said_so() -> None:
     """One line that names the address, and what to do."""
     with pytest.raises(BrokenEnvironment, match="no Dask scheduler answers at"), on_cluster("127.0.0.1:1"):
         pass
+
+
+def test_a_cluster_does_what_it_is_given_and_passes_what_is_shared() -> None:
+    """Whoever hands work out needs not know that it is done elsewhere."""
+    with (
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as there,
+        on_cluster(there.scheduler_address) as place,
+    ):
+        shared = place.share(b"kernel")
+
+        assert [place.executor.submit(double, number).result(60) for number in range(3)] == [0, 2, 4]
+        assert place.executor.submit(len, shared).result(60) == len(b"kernel")
 
 
 WATCHED = """
