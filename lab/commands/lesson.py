@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.catalogue import find
 from lab.commands import machines as machine_commands
-from lab.commands.walk import Do, Score, Walk, subjects
+from lab.commands.walk import Do, Score, Walk
 from lab.home import MACHINES
 from lab.language import Language
 from lab.lesson import marks, record, steps
@@ -112,7 +112,7 @@ def _held(walk: Walk, *, unattended: bool) -> Result[LessonHeld]:
 def _machines_of(commands: Sequence[Command]) -> list[str]:
     names: dict[str, None] = {}
     for command in commands:
-        names |= dict.fromkeys(subjects(command)[0])
+        names |= dict.fromkeys(command.machines)
     return list(names)
 
 

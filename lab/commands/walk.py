@@ -5,25 +5,24 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from pathlib import Path
 
 from lab import verdict
 from lab.commands.run import RunDone
 from lab.commands.show import RawShown
 from lab.commands.ssh import Printed
+from lab.comparison import UNJUDGED
 from lab.errors import BadInput
 from lab.evidence import trial as evidence_of
 from lab.evidence.trial import Evidence
 from lab.lesson import checks, fields, marks, record
 from lab.lesson.checks import Seen
-from lab.lesson.classroom import Answered, Asked, Checked, Classroom, Heading, NotShown, Output, Typed, told
+from lab.lesson.classroom import Again, Answered, Asked, Checked, Classroom, Heading, NotShown, Output, Typed, told
 from lab.lesson.record import Looked, Record, Shown, Walked
 from lab.lesson.step import Command, Question, Step
 from lab.lesson.words import Words
 from lab.result import Result
 from lab.store import Run, RunStore
-from lab.verdict import Verdict
+from lab.verdict import Outcome, Verdict
 
 PAGE_COLUMNS = 96
 """The width in which results are looked at and kept: as much as fits on a page."""
@@ -32,8 +31,22 @@ Do = Callable[[Sequence[str]], Result[object]]
 """Carries out a command line of the lab's, given without its first word."""
 
 
+AGAIN = frozenset({Outcome.UNARMED, *UNJUDGED})
+"""Outcomes that say nothing of the kernel, as on a machine that is too busy: such a trial is made once more."""
+
 _Trial = tuple[str, Evidence, Verdict]
 """A trial's name, what its raw files say, and what follows from it."""
+
+
+@dataclass(frozen=True)
+class _Once:
+    """A command that was run: as it was typed, what it printed on a page, and what stood in place of its fields."""
+
+    line: str
+    page: tuple[str, ...]
+    exit_status: int
+    values: dict[str, str]
+    patterns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,24 +59,6 @@ class Score:
     def __add__(self, other: Score) -> Score:
         """Add up."""
         return Score(self.right + other.right, self.asked + other.asked)
-
-
-def subjects(command: Command) -> tuple[list[str], list[str]]:
-    """Give the machines and the scenarios that a command is about, when it needs machines."""
-    _, verb, *words = shlex.split(command.line)
-    if verb == "ssh":
-        return words[:1], []
-    if verb != "run":
-        return [], []
-    options = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
-    scenarios = [value for name, value in pairwise(words) if name in {"-s", "--scenario"}]
-    return words[:options], scenarios
-
-
-def cells(command: Command) -> set[str]:
-    """Give the cells, as MACHINE/SCENARIO, that a command makes trials of."""
-    machines, scenarios = subjects(command)
-    return {f"{machine}/{Path(scenario).stem}" for machine in machines for scenario in scenarios}
 
 
 @dataclass
@@ -100,7 +95,7 @@ class Walk:
     def lacks(self, command: Command) -> set[str]:
         """Give the cells, as MACHINE/SCENARIO, that a command makes trials of and the lesson's run has none of."""
         run = self.run
-        return {cell for cell in cells(command) if run is None or not self.store.trials(run, *cell.split("/"))}
+        return {cell for cell in command.cells if run is None or not self.store.trials(run, *cell.split("/"))}
 
     def make_up(self, wanting: Sequence[Command]) -> None:
         """Make what steps made that are not walked."""
@@ -138,7 +133,7 @@ class Walk:
         """Give the place of the step that makes the trials that a step is about: to try it again, begin there."""
         cell = self.steps[place].trial
         return next(
-            (at for at in range(place, -1, -1) if any(cell in cells(each) for each in self.steps[at].command)), place
+            (at for at in range(place, -1, -1) if any(cell in each.cells for each in self.steps[at].command)), place
         )
 
     def _tell(self, words: Words, values: dict[str, str]) -> None:
@@ -146,6 +141,16 @@ class Walk:
         self.classroom.say(told(words, language, fields.filled(words.said(language), values)))
 
     def _show(self, step: Step, command: Command) -> Shown:
+        shown, trials = self._once(step, command)
+        unjudged = next((judged for _, _, judged in trials if judged.outcome in AGAIN), None)
+        if command.verb == "run" and unjudged:
+            self.classroom.say(Again(unjudged.reason))
+            shown, trials = self._once(step, command)
+        looked = self._look(command, Seen(shown.page, shown.exit_status, *_of(trials)), shown.values)
+        return Shown(line=shown.line, lines=marks.marked(shown.page, shown.patterns), looked=looked)
+
+    def _once(self, step: Step, command: Command) -> tuple[_Once, list[_Trial]]:
+        """Run a command and show what it prints; gives that, and the step's trials, or those that it made."""
         line = self._line(command, self._values(step))
         before = {name for name, _, _ in self._trials(step)} if command.verb == "run" else set()
         self.classroom.say(Typed(line))
@@ -155,12 +160,10 @@ class Walk:
             # Of a step before it that did not show what it should, this one finds nothing.
             done = Result(Printed((f"lab: {error.message}",)), error.exit_status)
         values = self._values(step)
-        patterns = [checks.escaped(pattern, values) for pattern in command.mark]
+        patterns = tuple(checks.escaped(pattern, values) for pattern in command.mark)
         self.classroom.say(Output(marks.marked(self._lines(done, None), patterns)))
-        page = self._lines(done, PAGE_COLUMNS)
         trials = [trial for trial in self._trials(step) if trial[0] not in before]
-        looked = self._look(command, Seen(page, done.exit_status, *_of(trials)), values)
-        return Shown(line=line, lines=marks.marked(page, patterns), looked=looked)
+        return _Once(line, tuple(self._lines(done, PAGE_COLUMNS)), done.exit_status, values, patterns), trials
 
     def _lines(self, done: Result[object], width: int | None) -> Sequence[str]:
         """Give what a command printed: raw lines as they are, other results at a width."""

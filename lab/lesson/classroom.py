@@ -64,6 +64,13 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class Again:
+    """A trial says nothing of the kernel, for a reason, and is made once more."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class NotShown:
     """A step did not show what it should: nothing is built on that.
 
@@ -134,7 +141,7 @@ class Summary:
     """What follows is what the lab itself makes of the same evidence."""
 
 
-Part = Heading | Told | Typed | Output | Checked | NotShown | Answered | Accused | Known | Summary
+Part = Heading | Told | Typed | Output | Checked | Again | NotShown | Answered | Accused | Known | Summary
 
 
 class Classroom(Protocol):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise, takewhile
+from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -117,6 +119,22 @@ class Command(Model):
     def verb(self) -> str:
         """The verb of the lab's that it is."""
         return shlex.split(self.line)[1]
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """The machines that it needs running."""
+        words = shlex.split(self.line)[2:]
+        if self.verb == "run":
+            return tuple(takewhile(lambda word: not word.startswith("-"), words))
+        return tuple(words[:1]) if self.verb == "ssh" else ()
+
+    @property
+    def cells(self) -> frozenset[str]:
+        """The cells, as MACHINE/SCENARIO, that it makes trials of."""
+        if self.verb != "run":
+            return frozenset()
+        named = [value for name, value in pairwise(shlex.split(self.line)) if name in {"-s", "--scenario"}]
+        return frozenset(f"{machine}/{PurePath(name).stem}" for machine in self.machines for name in named)
 
 
 class Option(Model):

@@ -15,6 +15,7 @@ from lab.commands.walk import Score
 from lab.language import Language, translations
 from lab.lesson.classroom import (
     Accused,
+    Again,
     Answered,
     Asked,
     Checked,
@@ -159,6 +160,13 @@ def _(said: Checked, page: Page) -> RenderableType:
         return Group(page.paragraph(said.says, lead="✓ ", lead_style="bold green"))
     told = _("This should be seen here, and is not: %(what)s") % {"what": said.says}
     return Group(page.paragraph(told, lead="✗ ", style="bold red"))
+
+
+@part.register
+def _(said: Again, page: Page) -> RenderableType:
+    _ = page.gettext
+    told = _("One of these trials says nothing of the kernel (%(why)s). It is made once more.")
+    return Group("", page.paragraph(told % {"why": said.reason}, style="yellow"))
 
 
 @part.register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -16,11 +16,13 @@ from lab.cli.main import cli
 from lab.cli.verb import within
 from lab.commands import handout, lesson
 from lab.commands.lesson import How, LessonHeld
+from lab.commands.ssh import Printed
+from lab.commands.walk import Walk
 from lab.errors import BadInput
 from lab.home import SCENARIOS, Home
 from lab.language import Language
 from lab.lesson import record, steps
-from lab.lesson.classroom import Answered, Checked, NotShown, Output, Told, Typed
+from lab.lesson.classroom import Again, Answered, Checked, NotShown, Output, Told, Typed
 from lab.lesson.step import Step
 from lab.report.handout import html
 from lab.result import Result
@@ -242,3 +244,29 @@ def test_a_handout_has_the_outputs_and_the_answers_in_the_trainers_edition_alone
 def plain(text: str) -> list[str]:
     """Give the pieces of a text that stand in a page as they are: without fields, code or what HTML escapes."""
     return [piece for piece in re.split(r"\{\w+\}|`[^`]*`|[<>&\"']", text.strip()) if len(piece) > SHORT]
+
+
+def test_a_trial_that_says_nothing_of_the_kernel_is_made_once_more(tmp_path: Path) -> None:
+    """As on a machine that is too busy to arm the race: the second one counts, and may fail as well."""
+    (step,) = (step for step in OURS if step.name == "12-new")
+    step = step.model_copy(update={"command": step.command[:1], "question": ()})
+    for second, status in (("new-nfqueue", 0), ("old-nfqueue-held-0ms", 1)):
+        session = session_with(tmp_path / second, old="old-nfqueue")
+        recorded = iter(("old-nfqueue-held-0ms", second))
+        room = Remembering()
+
+        def make(
+            _words: Sequence[str], session: Session = session, recorded: Iterator[str] = recorded
+        ) -> Result[object]:
+            run = next(session.store.newest_first())
+            number = len(session.store.trials(run, "new", "nfqueue")) + 1
+            files = {path.name: path.read_bytes() for path in (RECORDED / next(recorded)).iterdir()}
+            session.store.add_trial(run, "new", "nfqueue", number + 1, files)
+            return Result(Printed(("made",)))
+
+        walk = Walk(session.store, room, make, [step], record.begun(next(session.store.newest_first()).id))
+        walk.step(0)
+
+        assert len(list(room.said(Typed))) == 2
+        assert [again.reason[:4] for again in room.said(Again)] == ["both"]
+        assert [checked.holds for checked in room.said(Checked)] == [status == 0]
