@@ -298,3 +298,15 @@ def test_a_client_whose_calls_say_otherwise_is_contradicted(lookup_s: float, gap
 
     assert verdict.outcome is Outcome.CONTRADICTORY
     assert f"{gap_s:.2f} s" in verdict.reason
+
+
+def test_an_answer_to_the_other_query_is_no_end_of_a_wait() -> None:
+    """On a busy machine A's answer comes half a second late: the wait for AAAA's goes on from when that was sent."""
+    message = Message(1, is_answer=False, qtype="AAAA", name=None, rcode=None)
+    sent = ResolverEvent("sent", 100, 1, 7, "10.10.10.53", 53, None, "udp", message, None)
+    other = replace(sent, kind="read", time_s=100.54, message=replace(message, dns_id=2, qtype="A", is_answer=True))
+    again = replace(sent, time_s=102.5)
+    waiting = replace(evidence(2.6, *ARMED_TWICE), resolver=Source((sent, other, again), None))
+    verdict = judge(waiting, scenario(client="lookup-musl"))
+
+    assert verdict.outcome is Outcome.STALLED
