@@ -32,6 +32,8 @@ def test_old_stalls_and_new_and_today_do_not(running: TestLab) -> None:
         "system": "Debian GNU/Linux 12 (bookworm)",
         "era": "drop",
         "replica": True,
+        "added": False,
+        "queued_by": "nfqdns",
     }
     assert done.json["machines"]["today"]["replica"] is False
 
