@@ -345,6 +345,7 @@ def test_the_pdf_is_on_a4_in_the_language_that_was_asked_for(
 
     assert {(round(page.mediabox.width), round(page.mediabox.height)) for page in pages} == {A4_PT}
     assert 4 <= len(pages) <= 20
+    assert (tmp_path / "report.pdf").stat().st_size < 2_000_000, "something that was drawn became an image"
     assert told in text
     assert untold not in text
     assert "NF_DROP" in text
