@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lab.arming import CLASHES
 from lab.catalogue.era import Era
 from lab.catalogue.scenario import Cache, Firewall, Scenario
 from lab.evidence import kernel
@@ -15,13 +16,6 @@ from lab.evidence.verdict_log import Released
 from lab.lifeline import Lifeline
 from lab.sightings import NF_DROP, Stage
 from lab.verdict import Outcome, Verdict
-
-CLASH_COUNTERS = ("clash_resolve", "clashres", "insert_failed")
-"""What a clash at confirm raises, resolved or not (nf_conntrack_core.c, __nf_conntrack_confirm).
-
-Up to 5.9 and in RHEL 7 that is `insert_failed`; from 5.10 on it is `clash_resolve` for one that was resolved, which
-/proc/net/stat/nf_conntrack calls `clashres`.
-"""
 
 
 class Sure(StrEnum):
@@ -301,7 +295,7 @@ def _clashes(evidence: Evidence) -> dict[str, int] | None:
     counted = evidence.counted
     if counted.value is None or not counted.whole:
         return None
-    return {name: counted.value[name] for name in CLASH_COUNTERS if counted.value.get(name)}
+    return {name: counted.value[name] for name in CLASHES if counted.value.get(name)}
 
 
 def _is_alive(evidence: Evidence) -> bool:
