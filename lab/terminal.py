@@ -14,9 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lab.comparison import Comparison
 from lab.errors import LabError
-from lab.report import as_json, as_text, fragment
 from lab.report.figures import seconds
 from lab.result import Result
 from lab.work import Event, Listener, Note, StepEnded, StepStarted, TrialEnded, TrialStarted
@@ -160,12 +158,12 @@ class Terminal:
     def result(self, result: Result[object]) -> None:
         """Print a command's result."""
         if self._json:
-            self._plain(as_json.text(result.data))
-        elif self._form and isinstance(result.data, Comparison):
-            self._plain(fragment.FORMS[self._form](result.data))
+            self._plain(_json(result.data))
+        elif (piece := _piece(result.data, self._form)) is not None:
+            self._plain(piece)
         else:
             # What is wider than the terminal, such as a line to be copied, is never cut off.
-            self._out.print(as_text.render(result.data), crop=False)
+            self._out.print(_text(result.data), crop=False)
 
     @property
     def width(self) -> int:
@@ -185,7 +183,7 @@ class Terminal:
         """Give a result as the lines that `result` prints, at a width in columns."""
         page = Console(file=io.StringIO(), width=width, highlight=False, no_color=True)
         with page.capture() as captured:
-            page.print(as_text.render(data), crop=False)
+            page.print(_text(data), crop=False)
         return [line.rstrip() for line in captured.get().strip("\n").split("\n")]
 
     def read(self, prompt: str) -> str | None:
@@ -202,7 +200,7 @@ class Terminal:
     def error(self, error: LabError) -> None:
         """Print an error: what happened, what to do next, and where the evidence lies."""
         if self._json:
-            self._plain(as_json.text(error))
+            self._plain(_json(error))
         self._err.print(Text.assemble(("lab: ", "bold red"), error.message), soft_wrap=True)
         if error.hint:
             self._err.print(Text(f"  {error.hint}"), soft_wrap=True)
@@ -211,3 +209,29 @@ class Terminal:
 
     def _plain(self, text: str) -> None:
         self._out.print(text, markup=False, soft_wrap=True)
+
+
+# What writes results knows all of them, and loads what makes each: a fifth of a second that ends a command, not begins
+# it, so that whoever has nothing to print, such as `lab ssh`, never waits for it.
+
+
+def _json(data: object) -> str:
+    from lab.report import as_json  # noqa: PLC0415  see above
+
+    return as_json.text(data)
+
+
+def _text(data: object) -> RenderableType:
+    from lab.report import as_text  # noqa: PLC0415  see above
+
+    return as_text.render(data)
+
+
+def _piece(data: object, form: str | None) -> str | None:
+    """Give a comparison in the form that is asked for; None when none is, or it is no comparison."""
+    if form is None:
+        return None
+    from lab.comparison import Comparison  # noqa: PLC0415  see above
+    from lab.report import fragment  # noqa: PLC0415  see above
+
+    return fragment.FORMS[form](data) if isinstance(data, Comparison) else None

@@ -7,12 +7,36 @@ import sys
 import click
 
 from lab import __version__
-from lab.cli import check, kernels, lesson, machines, matrix, stored, trials
-from lab.cli.diagnose import diagnose
 from lab.cli.verb import fail, usage_error
+from lab.cli.verbs import Verbs
+
+VERBS = {
+    "doctor": "machines",
+    "up": "machines",
+    "status": "machines",
+    "halt": "machines",
+    "destroy": "machines",
+    "ssh": "machines",
+    "run": "trials",
+    "sweep": "trials",
+    "kernel": "kernels",
+    "classify": "kernels",
+    "matrix": "matrix",
+    "compare": "stored",
+    "show": "stored",
+    "report": "stored",
+    "check": "check",
+    "diagnose": "diagnose",
+    "lesson": "lesson",
+    "mystery": "lesson",
+    "demo": "trials",
+    "bench": "trials",
+    "box": "machines",
+}
+"""Which module of `lab.cli` defines each."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
     """Show why a DNS lookup behind NFQUEUE takes five seconds.
@@ -32,34 +56,6 @@ def cli() -> None:
 
     Exit status: 0 as expected, 1 a scenario did not behave as expected, 2 bad input, 3 a broken environment.
     """
-
-
-VERBS = (
-    machines.doctor,
-    machines.up,
-    machines.status,
-    machines.halt,
-    machines.destroy,
-    machines.ssh,
-    trials.run,
-    trials.sweep,
-    kernels.kernel,
-    kernels.classify,
-    matrix.matrix,
-    stored.compare,
-    stored.show,
-    stored.report,
-    check.check,
-    diagnose,
-    lesson.lesson,
-    lesson.mystery,
-    trials.demo,
-    trials.bench,
-    machines.box,
-)
-
-for verb in VERBS:
-    cli.add_command(verb)
 
 
 def main() -> None:

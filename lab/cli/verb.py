@@ -154,8 +154,8 @@ def usage_error(error: click.UsageError) -> BadInput:
     if isinstance(error, click.NoSuchOption) and command is not None:
         options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
         return BadInput(f"no option is called '{error.option_name}'; there are: {', '.join([*options, '--help'])}")
-    if isinstance(command, click.Group) and "command" in message.lower():
-        return BadInput(f"{message}; there are: {', '.join(command.commands)}")
+    if error.ctx and isinstance(command, click.Group) and "command" in message.lower():
+        return BadInput(f"{message}; there are: {', '.join(command.list_commands(error.ctx))}")
     return BadInput(message, hint=f"see: {error.ctx.command_path} --help" if error.ctx else None)
 
 

@@ -12,7 +12,7 @@ from lab.parallel import for_each
 from lab.preference import Preference
 from lab.provider.base import State
 from lab.provision.ensure import is_done
-from lab.provision.facts import gather
+from lab.provision.facts import Facts, gather
 from lab.result import Result
 from lab.session import Session
 
@@ -83,8 +83,8 @@ def up(  # noqa: PLR0913  all by name
     definitions = session.find(names)
     with session.using(*definitions):
         machines = session.chosen(definitions, preference)
-        session.bring_up(machines, stap=stap, cold=cold, save=save)
-        return Result(_statuses(session, machines))
+        found = session.bring_up(machines, stap=stap, cold=cold, save=save)
+        return Result(Statuses(tuple(_running(session, *each) for each in zip(machines, found, strict=True))))
 
 
 def status(session: Session, names: Sequence[str]) -> Result[Statuses]:
@@ -128,23 +128,39 @@ def _statuses(session: Session, machines: Sequence[Machine]) -> Statuses:
 
 
 def _status(session: Session, machine: Machine) -> MachineStatus:
-    provider = session.provider(machine)
-    state = provider.state(machine)
-    by = None if state is State.ABSENT else session.choice(machine).in_words
-    saved = session.has_saved(machine)
-    known = MachineStatus(
-        machine.name, machine.title, state, by, machine.era, machine.replica, machine.added, saved=saved
-    )
-    if state is not State.RUNNING:
-        return known
-    try:
-        endpoint = provider.endpoint(machine)
-        facts = gather(session.shell(machine))
-    except BrokenEnvironment as error:
-        return replace(known, problem=error.message)
+    if session.provider(machine).state(machine) is State.RUNNING:
+        try:
+            return _running(session, machine, gather(session.shell(machine)))
+        except BrokenEnvironment as error:
+            return replace(_known(session, machine), problem=error.message)
+    return _known(session, machine)
+
+
+def _running(session: Session, machine: Machine, found: Facts) -> MachineStatus:
+    """Give what is known of a machine that answers, and was found to be so.
+
+    Raises:
+        BrokenEnvironment: it does not run any more.
+    """
+    endpoint = session.provider(machine).endpoint(machine)
     return replace(
-        known,
-        kernel=facts.kernel,
-        provisioned=is_done(facts, machine),
+        _known(session, machine),
+        kernel=found.kernel,
+        provisioned=is_done(found, machine),
         address=f"{endpoint.host}:{endpoint.port}",
+    )
+
+
+def _known(session: Session, machine: Machine) -> MachineStatus:
+    """Give what is known of a machine without asking it."""
+    state = session.provider(machine).state(machine)
+    return MachineStatus(
+        machine.name,
+        machine.title,
+        state,
+        None if state is State.ABSENT else session.choice(machine).in_words,
+        machine.era,
+        machine.replica,
+        machine.added,
+        saved=session.has_saved(machine),
     )
