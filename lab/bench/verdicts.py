@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +57,9 @@ if [ $# -gt 0 ]; then
 		[ $tries -le 100 ] || exit 1
 		sleep 0.1
 	done
-	ip netns exec lab-lane0 ./load /run/netns/lab-server {SERVER} {ROUNDS} {AT_ONCE} $program
-	ip netns exec lab-lane0 ./load /run/netns/lab-server {SERVER} {FLOW} {AT_ONCE} flow
+	ip netns exec lab-lane0 ./load /run/netns/lab-server {SERVER} {ROUNDS} {AT_ONCE} burst $program
 fi
+ip netns exec lab-lane0 ./load /run/netns/lab-server {SERVER} {FLOW} {AT_ONCE} flow ${{program:-}}
 ip netns exec lab-lane0 ./load /run/netns/lab-server {SERVER} {ROUND_TRIPS} 1
 """
 
@@ -67,17 +68,32 @@ OURS, EXAMPLE, NO_QUEUE = "user_out", "nfqnl_test", "no_queue"
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Times in seconds, by program, one of each time it was measured.
+class Flow:
+    """What `AT_ONCE` packets took on the average while there was no end of them, in seconds.
 
     Attributes:
-        burst_s: What `AT_ONCE` packets took that waited when the program went on.
-        flow_s: What as many took on the average while there was no end of them.
-        alone_s: What a packet alone took, there without a queue, too.
+        took_s: By the clock.
+        sender_s: Of a processor, for who sent and received them, the kernel's way to the queue included.
+        program_s: Of a processor, for the program, the kernel's way from the queue on included; 0 without one.
+    """
+
+    took_s: float
+    sender_s: float
+    program_s: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Times by program, one of each time it was measured; those without a queue among them, but for bursts.
+
+    Attributes:
+        burst_s: What `AT_ONCE` packets took that waited when the program went on, in seconds.
+        flow: What as many took in a flow.
+        alone_s: What a packet alone took, in seconds.
     """
 
     burst_s: dict[str, list[float]]
-    flow_s: dict[str, list[float]]
+    flow: dict[str, list[Flow]]
     alone_s: dict[str, list[float]]
 
 
@@ -93,39 +109,46 @@ def verdicts(directory: Path) -> Figures:
         shell.put(source.encode(), f"{DIRECTORY}/nfqnl_test.c")
         shell.put((PROVISION / "bench/load.c").read_bytes(), f"{DIRECTORY}/load.c")
         shell.ask(["sh", "-eu", "-c", _PREPARE], bound_s=LOAD_BOUND_S)
-        measured = Measured({name: [] for name in programs}, {name: [] for name in programs}, {NO_QUEUE: []})
+        measured = Measured({name: [] for name in programs}, defaultdict(list), defaultdict(list))
         for _ in range(REPEATS):
             shell.ask([experiment.SCRIPT, "end"])
-            measured.alone_s[NO_QUEUE] += _measured(shell, [])
+            _measure(shell, NO_QUEUE, [], measured)
             shell.ask([experiment.SCRIPT, "begin", "1", "queue=nftables", "listener=no"])
             for name, argv in programs.items():
-                burst_s, flow_s, alone_s = _measured(shell, argv)
-                measured.burst_s[name].append(burst_s)
-                measured.flow_s[name].append(flow_s)
-                measured.alone_s.setdefault(name, []).append(alone_s)
+                _measure(shell, name, argv, measured)
         shell.ask([experiment.SCRIPT, "end"])
     return figures(measured)
 
 
 def figures(measured: Measured) -> Figures:
-    """Give rates and added latencies, and the ratios of the two programs' own."""
+    """Give rates and added latencies, the ratios of the two programs' own, and what bounds a flow."""
     found: dict[str, Figure] = {}
-    for kind, times_s in (("burst", measured.burst_s), ("flow", measured.flow_s)):
+    flow_s = {name: [one.took_s for one in flows] for name, flows in measured.flow.items()}
+    for kind, times_s in (("burst", measured.burst_s), ("flow", flow_s)):
         rate = {name: median(AT_ONCE / one_s for one_s in all_s) for name, all_s in times_s.items()}
         found |= {f"{name}_{kind}_packets_per_second": figure for name, figure in rate.items()}
         found[f"user_out_{kind}_rate_per_nfqnl_test"] = rate[OURS] / rate[EXAMPLE]
+    for name, flows in measured.flow.items():
+        found[f"{name}_flow_sender_busy"] = median(one.sender_s / one.took_s for one in flows)
+    own_us = {name: median(one.program_s / AT_ONCE * 1e6 for one in measured.flow[name]) for name in (OURS, EXAMPLE)}
+    found |= {f"{name}_flow_processor_us": figure for name, figure in own_us.items()}
+    found["nfqnl_test_flow_processor_per_user_out"] = own_us[EXAMPLE] / own_us[OURS]
     added = {name: median(measured.alone_s[name]) - median(measured.alone_s[NO_QUEUE]) for name in (OURS, EXAMPLE)}
     found |= {f"{name}_added_us": figure * 1e6 for name, figure in added.items()}
     return found | {"user_out_added_per_nfqnl_test": added[OURS] / added[EXAMPLE]}
 
 
-def _measured(shell: Shell, argv: list[str]) -> list[float]:
-    """Give the median time of each kind of round, in seconds: through a program, or without a queue for none."""
+def _measure(shell: Shell, name: str, argv: list[str], measured: Measured) -> None:
+    """Measure a program's times, or for none what packets take without a queue."""
     said = shell.ask(["sh", "-eu", "-c", _MEASURE, "sh", *argv], bound_s=LOAD_BOUND_S)
     times_s = []
     for line in said.splitlines():
-        sent, received, median_s = line.split()
+        sent, received, *times = line.split()
         if sent != received:
             raise BrokenEnvironment(f"{shlex.join(argv)} lost packets: {received} of {sent} came")
-        times_s.append(float(median_s))
-    return times_s
+        times_s.append([float(one) for one in times])
+    *burst, flow, (alone_s,) = times_s
+    for (burst_s,) in burst:
+        measured.burst_s[name].append(burst_s)
+    measured.flow[name].append(Flow(*flow))
+    measured.alone_s[name].append(alone_s)

@@ -7,16 +7,19 @@
  * packets of a round are all on their way at once; a round of one is a round
  * trip. The last packet has an address of its own, the next one: as a queue
  * keeps the order, who waits there is not woken by all the others.
- * Usage: load NAMESPACE ADDRESS ROUNDS PACKETS [PID|flow]
- *        With PID, that process is stopped while a round is sent, and what is
+ * Usage: load NAMESPACE ADDRESS ROUNDS PACKETS [burst PID | flow [PID]]
+ *        In bursts, that process is stopped while a round is sent, and what is
  *        timed begins when it goes on: how long it takes to empty the queue.
- *        With "flow" there are no rounds: for each packet that has come the
- *        next one is sent, so that always as many are on their way.
+ *        In a flow there are no rounds: for each packet that has come the next
+ *        one is sent, so that always as many are on their way.
  * Prints how many packets were sent, how many came, and the median time of a
- * round in seconds; in a flow, the mean time that as many packets take.
+ * round in seconds. In a flow, the mean time that as many packets take, then
+ * the processor's time for as many: this program's own, which sends, and that
+ * of the process PID. Who takes all the time there is, bounds the flow.
  */
 #include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -36,6 +39,8 @@ enum {
 	MOST_ROUNDS = 100000,
 	/* A packet that has not come by then never will. */
 	LOST_MS = 5000,
+	/* As many packets as one call receives. */
+	BATCH = 64,
 };
 
 /* A query for the A record of www.lab.test. */
@@ -46,12 +51,31 @@ static char query[] =
 static struct mmsghdr messages[MOST_PACKETS];
 static double took[MOST_ROUNDS];
 
-static double now(void)
+static double time_of(clockid_t clock)
 {
 	struct timespec time;
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
+	if (clock_gettime(clock, &time))
+		err(1, "clock");
 	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+static double now(void)
+{
+	return time_of(CLOCK_MONOTONIC);
+}
+
+/* What a process has had of the processors, in seconds; no process has had nothing. */
+static double processor_time(pid_t pid)
+{
+	clockid_t clock;
+
+	if (!pid)
+		return 0;
+	errno = clock_getcpuclockid(pid, &clock);
+	if (errno)
+		err(1, "process %d", pid);
+	return time_of(clock);
 }
 
 /* A way through the lane: where packets go in, and where they come out. */
@@ -108,13 +132,16 @@ static void send_all(const struct way *way, unsigned int packets)
 	}
 }
 
+/* In batches: in a flow, what is measured must not wait for whoever sends and receives. */
 static unsigned int receive_all(const struct way *way)
 {
+	/* That a packet came is all that interests here. */
+	struct mmsghdr nothing[BATCH] = { 0 };
 	unsigned int received = 0;
-	char byte;
+	int count;
 
-	while (recv(way->out, &byte, 1, MSG_DONTWAIT) >= 0)
-		received++;
+	while ((count = recvmmsg(way->out, nothing, BATCH, MSG_DONTWAIT, NULL)) > 0)
+		received += count;
 	return received;
 }
 
@@ -142,14 +169,26 @@ static unsigned int round_of(const struct way *most, const struct way *last,
 	return receive_all(most) + receive_all(last);
 }
 
+/* What as many packets as a round has take in a flow, in seconds. */
+struct cost {
+	double elapsed;
+	double of_sender;
+	double of_program;
+};
+
+static struct cost spent(pid_t pid)
+{
+	return (struct cost){ now(), time_of(CLOCK_PROCESS_CPUTIME_ID), processor_time(pid) };
+}
+
 /* Gives how many came of as many as "rounds" have. */
 static unsigned long flow_of(const struct way *way, unsigned int rounds,
-			     unsigned int packets, double *seconds)
+			     unsigned int packets, pid_t pid, struct cost *cost)
 {
 	struct pollfd ready = { .fd = way->out, .events = POLLIN };
 	const unsigned long all = (unsigned long)rounds * packets;
 	unsigned long sent = packets, received = 0;
-	double begun = now();
+	struct cost begun = spent(pid), ended;
 
 	send_all(way, packets);
 	while (received < all && poll(&ready, 1, LOST_MS) > 0) {
@@ -160,7 +199,10 @@ static unsigned long flow_of(const struct way *way, unsigned int rounds,
 		send_all(way, next);
 		sent += next;
 	}
-	*seconds = (now() - begun) / rounds;
+	ended = spent(pid);
+	cost->elapsed = (ended.elapsed - begun.elapsed) / rounds;
+	cost->of_sender = (ended.of_sender - begun.of_sender) / rounds;
+	cost->of_program = (ended.of_program - begun.of_program) / rounds;
 	return received;
 }
 
@@ -187,17 +229,18 @@ int main(int argc, char **argv)
 	unsigned long received = 0;
 	unsigned int rounds, packets, i;
 	struct way last;
-	bool flows;
+	bool flows, bursts;
 	pid_t pid;
 
-	if (argc < 5 || argc > 6)
-		errx(2, "usage: load NAMESPACE ADDRESS ROUNDS PACKETS [PID|flow]");
+	flows = argc > 5 && !strcmp(argv[5], "flow");
+	bursts = argc > 5 && !strcmp(argv[5], "burst");
+	if (argc < 5 || argc > 7 || (argc > 5 && !flows && !bursts) || (bursts && argc < 7))
+		errx(2, "usage: load NAMESPACE ADDRESS ROUNDS PACKETS [burst PID | flow [PID]]");
 	if (inet_pton(AF_INET, argv[2], &most.server.sin_addr) != 1)
 		errx(2, "'%s' is not an address", argv[2]);
 	rounds = number(argv[3], MOST_ROUNDS);
 	packets = number(argv[4], MOST_PACKETS);
-	flows = argc > 5 && !strcmp(argv[5], "flow");
-	pid = argc > 5 && !flows ? (pid_t)number(argv[5], INT_MAX) : 0;
+	pid = argc > 6 ? (pid_t)number(argv[6], INT_MAX) : 0;
 	for (i = 0; i < packets; i++) {
 		messages[i].msg_hdr.msg_iov = &iov;
 		messages[i].msg_hdr.msg_iovlen = 1;
@@ -214,8 +257,11 @@ int main(int argc, char **argv)
 	if (round_of(&most, &last, 2, 0, took) != 2)
 		errx(1, "what is sent does not come out");
 	if (flows) {
-		received = flow_of(&most, rounds, packets, took);
-		printf("%lu %lu %.9f\n", (unsigned long)rounds * packets, received, took[0]);
+		struct cost cost;
+
+		received = flow_of(&most, rounds, packets, pid, &cost);
+		printf("%lu %lu %.9f %.9f %.9f\n", (unsigned long)rounds * packets, received,
+		       cost.elapsed, cost.of_sender, cost.of_program);
 		return 0;
 	}
 	for (i = 0; i < rounds; i++)

@@ -13,6 +13,7 @@ from rich.console import Console
 from lab.bench import booting, demonstration, lanes, memory, run, surroundings, trials, verdicts
 from lab.bench.figure import Figure, median
 from lab.bench.run import Part
+from lab.bench.verdicts import Flow
 from lab.report import as_text
 from tests.unit.test_cli import lab
 
@@ -66,7 +67,11 @@ def test_rates_are_of_packets_and_latency_is_what_a_queue_adds() -> None:
     """A packet takes its time without any queue, too."""
     measured = verdicts.Measured(
         burst_s={"user_out": [0.002], "nfqnl_test": [0.004]},
-        flow_s={"user_out": [0.004], "nfqnl_test": [0.005]},
+        flow={
+            "user_out": [Flow(took_s=0.004, sender_s=0.004, program_s=0.003)],
+            "nfqnl_test": [Flow(took_s=0.005, sender_s=0.004, program_s=0.0045)],
+            "no_queue": [Flow(took_s=0.002, sender_s=0.002, program_s=0)],
+        },
         alone_s={"no_queue": [10e-6], "user_out": [130e-6], "nfqnl_test": [110e-6]},
     )
     found = values(verdicts.figures(measured))
@@ -74,6 +79,10 @@ def test_rates_are_of_packets_and_latency_is_what_a_queue_adds() -> None:
     assert found["user_out_burst_packets_per_second"] == pytest.approx(50_000)
     assert found["user_out_burst_rate_per_nfqnl_test"] == pytest.approx(2)
     assert found["user_out_flow_rate_per_nfqnl_test"] == pytest.approx(1.25)
+    assert found["no_queue_flow_packets_per_second"] == pytest.approx(50_000)
+    assert found["nfqnl_test_flow_sender_busy"] == pytest.approx(0.8)
+    assert found["user_out_flow_processor_us"] == pytest.approx(30)
+    assert found["nfqnl_test_flow_processor_per_user_out"] == pytest.approx(1.5)
     assert found["user_out_added_us"] == pytest.approx(120)
     assert found["user_out_added_per_nfqnl_test"] == pytest.approx(1.2)
 
