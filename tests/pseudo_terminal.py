@@ -67,11 +67,13 @@ def lab_on_a_terminal(
     environment: Mapping[str, str], *arguments: str, columns: int = 100, rows: int = 40
 ) -> Iterator[PseudoTerminal]:
     """Give a lab command on a terminal of its own; it is ended at the latest when this is left."""
+    # Its own size counts, not that of the terminal that the tests run on.
+    inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
     master, slave = pty.openpty()
     ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "lab", *arguments],
-        env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment},
+        env={**inherited, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment},
         stdin=slave,
         stdout=slave,
         stderr=slave,

@@ -61,7 +61,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line."""
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="lab", standalone_mode=False)
     except click.UsageError as error:
         fail(usage_error(error), sys.argv[1:])
     except (click.Abort, KeyboardInterrupt):

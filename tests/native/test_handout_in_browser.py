@@ -9,8 +9,8 @@ import pypdf
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.command_line import lab
 from tests.unit.classroom import Remembering
-from tests.unit.test_cli import lab
 from tests.unit.test_lesson_walk import ON_OLD, OURS, held, session_with
 
 ARGUMENTS = (

@@ -17,8 +17,8 @@ from pypdf import PdfReader
 
 from lab.report import pdf
 from tests import stored_runs
+from tests.command_line import lab
 from tests.stored_runs import HOSTILE
-from tests.unit.test_cli import lab
 
 LANGUAGES = ("en", "zh-Hans")
 SCHEMES = ("light", "dark")

@@ -15,7 +15,7 @@ from lab.bench.figure import Figure, median
 from lab.bench.run import Part
 from lab.bench.verdicts import Flow
 from lab.report import as_text
-from tests.unit.test_cli import lab
+from tests.command_line import lab
 
 
 def values(figures: object) -> dict[str, float]:

@@ -3,32 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-
-def lab(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a lab of its own."""
-    environment = {
-        "LAB_HOME": str(home),
-        "LAB_CACHE": str(home / "cache"),
-        "LAB_CONFIG": str(home / "config.toml"),
-        "HOME": str(home),
-        "PATH": "/usr/bin:/bin",
-        "COLUMNS": "80",
-        **variables,
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "lab", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from tests.command_line import lab
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_cli import lab
+from tests.command_line import lab
 
 EVIDENCE = Path(__file__).parents[1] / "evidence"
 STALLED = EVIDENCE / "3.10.0-123.el7" / "1"

@@ -17,7 +17,7 @@ from lab.home import SCENARIOS
 from lab.report import plot
 from lab.store import RanOn, RunStore
 from lab.verdict import Outcome, Verdict
-from tests.unit.test_cli import lab
+from tests.command_line import lab
 
 MACHINES = {
     "old": RanOn(kernel="6.1.0", era=Era.DROP, replica=True, title="a replica"),

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
+from lab import executors
 from lab.errors import BrokenEnvironment
 from lab.executors import on_cluster, on_this_machine
 from lab.provider import guard, qemu_process
@@ -60,8 +61,9 @@ def test_no_worker_outlives_what_it_was_started_for(tmp_path: Path) -> None:
     assert not (tmp_path / "never").exists()
 
 
-def test_where_no_scheduler_answers_it_is_said_so() -> None:
+def test_where_no_scheduler_answers_it_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line that names the address, and what to do."""
+    monkeypatch.setattr(executors, "CLUSTER_BOUND_S", 0.5)
     with pytest.raises(BrokenEnvironment, match="no Dask scheduler answers at"), on_cluster("127.0.0.1:1"):
         pass
 

@@ -107,8 +107,9 @@ def test_a_program_that_fails_shows_its_last_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["bound", "cancelled"])
-def test_a_program_is_ended_with_its_children(tmp_path: Path, how: str) -> None:
+def test_a_program_is_ended_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     """Nothing runs on behind the user's back, not even what ignores SIGTERM."""
+    monkeypatch.setattr(process, "STOP_BOUND_S", 0.5)
     pids = tmp_path / "pids"
     script = f"trap '' TERM; sleep 300 & echo $! $$ >{pids}; wait; wait"
     work = Work()

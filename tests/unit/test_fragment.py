@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests import stored_runs
+from tests.command_line import lab
 from tests.stored_runs import HOSTILE
-from tests.unit.test_cli import lab
 
 
 @pytest.fixture(scope="module")

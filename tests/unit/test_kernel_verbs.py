@@ -16,8 +16,8 @@ from lab.experiment import LeftOut, on
 from lab.home import SCENARIOS
 from lab.report import as_json, kernels
 from lab.store import RanOn
+from tests.command_line import lab
 from tests.kernels import tree
-from tests.unit.test_cli import lab
 
 
 def test_a_kernel_without_netfilter_is_taken_in_and_its_era_cannot_be_told(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ from lab.result import Result
 from lab.session import Session
 from lab.store import RanOn, RunStore
 from lab.work import Work
+from tests.command_line import lab
 from tests.unit.classroom import Remembering
-from tests.unit.test_cli import lab
 from tests.unit.test_lesson_steps import MINE
 
 RECORDED = Path(__file__).parents[1] / "evidence" / "replicas"

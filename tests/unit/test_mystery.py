@@ -17,9 +17,9 @@ from lab.language import Language
 from lab.lesson import checks, fields, mystery
 from lab.lesson.classroom import Accused, Answered, Known, Menu, Output
 from lab.lesson.mystery import Mystery
+from tests.command_line import lab
 from tests.pseudo_terminal import lab_on_a_terminal
 from tests.unit.classroom import Remembering
-from tests.unit.test_cli import lab
 
 ALL = mystery.find(mystery.OWN)
 SILENT = {("counter", "client.pcap")}
@@ -113,7 +113,7 @@ def test_a_mystery_is_solved_at_a_terminal_without_any_machine(tmp_path: Path) -
         terminal.expect(r"AAAA\?")
         terminal.expect("你的选择")
         terminal.type("5\n")
-        terminal.expect("__nf_conntrack_confirm")
+        terminal.expect(r"ret=0")
         terminal.expect("你的选择")
         terminal.type("5\n")
         terminal.expect("报文在哪儿")

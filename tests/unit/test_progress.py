@@ -35,7 +35,8 @@ def shown(width: int, *, terminal: bool, quiet: bool = False, no_color: bool = F
     with progress.shown():
         for event in EVENTS:
             progress(event)
-        time.sleep(1.2)  # so long that a wait is counted down
+        if terminal and not quiet:
+            time.sleep(1.2)  # so long that a wait is counted down
     return written.getvalue()
 
 

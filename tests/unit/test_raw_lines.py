@@ -14,7 +14,7 @@ from lab.evidence import raw
 from lab.home import SCENARIOS
 from lab.language import Language
 from lab.store import RanOn, RunStore
-from tests.unit.test_cli import lab
+from tests.command_line import lab
 
 EVIDENCE = Path(__file__).parents[1] / "evidence"
 

@@ -24,8 +24,8 @@ from lab.report.page.scale import Scale
 from lab.report.page.timeline import lane_x, pictures
 from lab.report.page.view import View
 from tests import stored_runs
+from tests.command_line import lab
 from tests.stored_runs import HOSTILE, Stored
-from tests.unit.test_cli import lab
 from tests.unit.test_recorded_evidence import REPLICAS
 
 

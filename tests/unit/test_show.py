@@ -10,7 +10,7 @@ from lab.catalogue import find
 from lab.catalogue.era import Era
 from lab.home import SCENARIOS
 from lab.store import RanOn, RunStore
-from tests.unit.test_cli import lab
+from tests.command_line import lab
 
 RECORDED = Path(__file__).parents[1] / "evidence" / "replicas"
 
