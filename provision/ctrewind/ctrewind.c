@@ -3,18 +3,18 @@
  * ctrewind - turns the conntrack of a newer kernel back to an earlier era
  *
  * What a kernel does when two packets of one flow, each with a conntrack of
- * its own, come out of NFQUEUE has changed twice
+ * its own, come out of NFQUEUE has changed, and changed back
  * (net/netfilter/nf_conntrack_core.c):
  *
  *   drop      up to 4.6, RHEL 7.0 to 7.4: __nf_conntrack_confirm() finds the
  *             first packet's entry, counts insert_failed, returns NF_DROP
- *   resolve   from 4.7 (71d8c47fc653), RHEL 7.7 to 7.9: nf_ct_resolve_clash()
- *             gives the packet the first one's entry. RHEL counts
- *             insert_failed all the same
- *   relookup  from 4.19 (368982cd7d1b): nf_conntrack_update() looks the flow
- *             up again when a packet is reinjected, so that nothing clashes
+ *   resolve   4.7 (71d8c47fc653) to 4.18, RHEL 7.7 to 7.9, and from 6.12
+ *             (8af79d3edb5f) on: nf_ct_resolve_clash() gives the packet the
+ *             first one's entry. RHEL counts insert_failed all the same
+ *   relookup  4.19 (368982cd7d1b) to 6.11: nf_conntrack_update() looks the
+ *             flow up again when a packet is reinjected, so nothing clashes
  *
- * This module takes a kernel of era relookup and steps back: both eras skip
+ * This module takes a kernel from 4.19 on and steps back: both eras skip
  * nf_conntrack_update(), era drop also nf_ct_resolve_clash().
  *
  * A function is skipped by a kprobe at its entry which sends the processor to
