@@ -95,6 +95,11 @@ class Cell:
     may_stay_unarmed: bool
 
     @property
+    def own_median_s(self) -> float | None:
+        """The median that is the lookups' own: of the trials without evidence, which takes time, if there are any."""
+        return self.median_s if self.bare.median_s is None else self.bare.median_s
+
+    @property
     def tracing_s(self) -> float | None:
         """By how much the median of the trials with evidence is above that of those without, in seconds.
 

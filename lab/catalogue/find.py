@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -38,7 +39,7 @@ def scenarios(directory: Path, names: Iterable[str]) -> list[Scenario]:
 
 
 def _find(directory: Path, names: Iterable[str], model: type[M], kind: str) -> list[M]:
-    files = {path.stem: path for path in sorted(directory.glob("*.toml"), key=lambda path: path.stem)}
+    files = {path.stem: path for path in sorted(directory.glob("*.toml"), key=_by_numbers_too)}
     found = []
     for name in list(dict.fromkeys(names)) or list(files):
         path = Path(name) if name.endswith(".toml") else files.get(name)
@@ -46,6 +47,12 @@ def _find(directory: Path, names: Iterable[str], model: type[M], kind: str) -> l
             raise BadInput(f"no {kind} is called '{name}'; there are: {', '.join(files)}", hint=_guess(name, files))
         found.append(read(path, model, name=path.stem))
     return found
+
+
+def _by_numbers_too(path: Path) -> list[str | int]:
+    """Order names as a person would: 5ms before 20ms."""
+    # Every other part is a number, so that like is compared with like.
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.stem)]
 
 
 def _guess(name: str, names: Iterable[str]) -> str | None:

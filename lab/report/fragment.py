@@ -34,7 +34,7 @@ class Row:
         stalled: How many of those stalled.
         stalled_low: Where the 95 % Wilson interval of the share that stalled begins; None for none.
         stalled_high: Where it ends.
-        median_s: Median name-lookup time, in seconds.
+        median_s: Median name-lookup time, in seconds; of the trials without evidence, if there are any.
         max_s: The longest.
         outcome: How the trials went, taken together.
         expected: How they were expected to go; None for no expectation.
@@ -82,7 +82,7 @@ def _row(cell: Cell, machine: RanOn) -> Row:
         stalled=cell.stalled,
         stalled_low=low,
         stalled_high=high,
-        median_s=cell.median_s,
+        median_s=cell.own_median_s,
         max_s=cell.max_s,
         outcome=cell.verdict.value,
         expected=cell.expected.value if cell.expected else None,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import dial
 from lab.catalogue import find
 from lab.catalogue.document import line_of
 from lab.catalogue.era import Era
@@ -49,6 +50,14 @@ def test_every_scenario_and_machine_of_the_lab_can_be_read() -> None:
     measures_only: dict[str, set[Era]] = {"nfqueue-dnat": set()}
     for scenario in scenarios:
         assert set(scenario.expected) == measures_only.get(scenario.name, set(Era)), scenario.name
+
+
+def test_holds_are_in_the_order_of_their_times_and_each_is_a_setting_of_the_dial() -> None:
+    """5 ms stands before 20 ms in every table, and the curve begins at no hold at all."""
+    held = [scenario for scenario in find.scenarios(SCENARIOS, []) if "-held-" in scenario.name]
+
+    assert [scenario.queue.hold_s for scenario in held if scenario.queue] == [0.0, 0.001, 0.005, 0.02]
+    assert all(dial.is_setting(scenario) for scenario in held)
 
 
 def test_a_scenario_of_ones_own_is_read_from_its_file(tmp_path: Path) -> None:

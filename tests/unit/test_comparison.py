@@ -133,3 +133,14 @@ def test_machines_that_differ_are_tested_pair_by_pair() -> None:
 
     assert sure.p == pytest.approx(2 / 252)
     assert unsure.p == 1
+
+
+def test_what_tracing_takes_is_in_no_median_of_the_lookups_own() -> None:
+    """The median of one quick trial and a traced one would be the mean of two different things."""
+    bare, traced = (
+        verdicts(healthy=1),
+        [replace(verdict, gathered=True, lookup_s=0.5) for verdict in verdicts(healthy=1)],
+    )
+
+    assert cell("new", MACHINE, scenario(), [*bare, *traced]).own_median_s == 0.1
+    assert cell("new", MACHINE, scenario(), traced).own_median_s == 0.5

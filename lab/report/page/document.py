@@ -51,7 +51,7 @@ def of(data: ReportData) -> dict[str, Any]:
                         "trials": cell.trials,
                         "counted": cell.counted,
                         "stalled": cell.stalled,
-                        "median_s": cell.bare.median_s if cell.bare.median_s is not None else cell.median_s,
+                        "median_s": cell.own_median_s,
                         "verdict": cell.verdict.value,
                         "as_expected": cell.as_expected,
                     }
