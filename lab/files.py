@@ -52,6 +52,23 @@ def _unfinished(path: Path, content: str | bytes, mode: int) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_directory(path: Path) -> Iterator[Path]:
+    """Give a directory to be filled, which takes its place at the end: whole, or not there at all.
+
+    Args:
+        path: Where it goes; nothing is there then. Its own directory is made when missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=path.parent))
+    try:
+        yield unfinished
+        unfinished.chmod(0o755)
+        unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
 def require_space(directory: Path, needed_mb: int) -> None:
     """Make sure that a directory has room.
 

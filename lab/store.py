@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from lab.catalogue.document import Model
 from lab.catalogue.era import Era
 from lab.catalogue.scenario import QueuedBy, Scenario
 from lab.errors import BadInput, BrokenEnvironment
-from lab.files import write_whole
+from lab.files import whole_directory, write_whole
 
 SCHEMA: Literal[1] = 1
 """Goes up when a stored run changes in a way that an older lab would misread."""
@@ -73,6 +72,17 @@ class Run(Model):
     trials: int
     machines: dict[str, RanOn]
     scenarios: dict[str, Scenario]
+
+
+def trial_name(machine: str, scenario: str, path: Path) -> str:
+    """Give what people type for a trial.
+
+    Args:
+        machine: Its machine.
+        scenario: Its scenario.
+        path: Its directory, which has its number for a name.
+    """
+    return f"{machine}/{scenario}/{int(path.name)}"
 
 
 class RunStore:
@@ -179,19 +189,14 @@ class RunStore:
         Raises:
             BrokenEnvironment: nothing can be written.
         """
-        cell = self._directory / run.id / machine / scenario
+        path = self._directory / run.id / machine / scenario / f"{number:04d}"
         try:
-            cell.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=cell))
-            try:
+            with whole_directory(path) as unfinished:
                 for name, content in files.items():
                     (unfinished / name).write_bytes(content)
-                unfinished.chmod(0o755)
-                return unfinished.rename(cell / f"{number:04d}")
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
         except OSError as error:
             raise BrokenEnvironment(f"trial {number} of {scenario} on {machine} was not stored: {error}") from error
+        return path
 
     def leave_out(self, run: Run, machine: str, scenario: str, reason: str) -> None:
         """Note that a machine cannot do a scenario, and why.
@@ -221,6 +226,17 @@ class RunStore:
                 yield self._read(path)
             except BadInput:
                 continue
+
+    def newest(self) -> Run:
+        """Give the run that was made last.
+
+        Raises:
+            BadInput: none is stored yet.
+        """
+        run = next(self.newest_first(), None)
+        if run is None:
+            raise BadInput("no run is stored yet", hint="make one: lab run --help")
+        return run
 
     def get(self, run_id: str) -> Run:
         """Give one run.

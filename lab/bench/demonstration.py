@@ -17,7 +17,7 @@ def demonstration(directory: Path) -> Figures:
     with new_session(directory) as session:
         for _ in range(REPEATS):
             took_s = timed(lambda: demo(session, 5, keep=False))
-            (run, *_) = session.store.newest_first()
+            run = session.store.newest()
             sources = [trial.read(path).timing.value for path in session.store.trials(run, "old", "nfqueue")]
             measured.append((took_s, sum(timing.lookup_s for timing in sources if timing)))
     return figures(measured)

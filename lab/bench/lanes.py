@@ -110,6 +110,5 @@ def _run(session: Session, trials: int, *more: str) -> Ran:
             raise BrokenEnvironment(f"a run of {trials} trials failed", hint=process.last_lines(log))
 
     took_s = timed(run)
-    newest = next(session.store.newest_first())
-    (cell,) = review.of_run(session.store, newest).cells
+    (cell,) = review.of_run(session.store, session.store.newest()).cells
     return Ran(took_s, peak_mb, memory.peak_mb(guest.pid), cell.armed, cell.stalled)

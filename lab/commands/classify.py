@@ -17,7 +17,7 @@ from lab.home import SCENARIOS
 from lab.kernels.store import Classified
 from lab.result import AS_ASKED, NOT_AS_EXPECTED, Result
 from lab.session import Session
-from lab.store import RanOn, Run
+from lab.store import RanOn, Run, trial_name
 
 SCENARIO = "nfqueue"
 """It arms the race in every trial, and nothing but the kernel decides what comes of it."""
@@ -117,7 +117,7 @@ def _read(session: Session, run: Run, name: str) -> KernelClassified:
     paths = session.store.trials(run, name, SCENARIO)
     evidence = [evidence_of.read(path) for path in paths]
     judged = [(verdict.judge(one, scenario), one) for one in evidence]
-    trials = tuple(f"{name}/{SCENARIO}/{int(path.name)}" for path in paths)
+    trials = tuple(trial_name(name, SCENARIO, path) for path in paths)
     return KernelClassified(name, ran_on, classification.classify(scenario, judged), trials, run.id)
 
 

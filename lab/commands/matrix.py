@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from lab.commands.run import How
 from lab.comparison import Comparison
 from lab.errors import BadInput, BrokenEnvironment, Cancelled, LabError
 from lab.executors import Place, on_cluster, on_this_machine
+from lab.files import whole_directory
 from lab.home import SCENARIOS
 from lab.result import AS_ASKED, BROKEN, NOT_AS_EXPECTED, Result
 from lab.session import Session
@@ -177,17 +177,12 @@ class _Cache:
         Raises:
             BrokenEnvironment: what came from the worker is no cell, or cannot be written.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=self.directory))
         try:
-            cell.unpack(archive, unfinished)
-            unfinished.chmod(0o755)
-            shutil.rmtree(self.path(task), ignore_errors=True)
-            unfinished.rename(self.path(task))
+            with whole_directory(self.path(task)) as unfinished:
+                cell.unpack(archive, unfinished)
+                shutil.rmtree(self.path(task), ignore_errors=True)
         except (OSError, zipfile.BadZipFile) as error:
             raise BrokenEnvironment(f"{task.name} was not stored: {error}") from error
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 class _Making:

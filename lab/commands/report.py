@@ -172,12 +172,8 @@ def is_sweep(run: Run) -> bool:
 
 
 def _runs(session: Session, run_ids: Sequence[str]) -> list[Run]:
-    if run_ids:
-        return [session.store.get(run_id) for run_id in run_ids]
-    newest = next(session.store.newest_first(), None)
-    if newest is None:
-        raise BadInput("no run is stored yet", hint="make one: lab run --help")
-    return [newest]
+    store = session.store
+    return [store.get(run_id) for run_id in run_ids] or [store.newest()]
 
 
 def _twins(trials: Sequence[Judged], compared: Comparison) -> Twins | None:

@@ -12,7 +12,7 @@ from lab.evidence.errors import UnreadableError
 from lab.evidence.trial import Evidence
 from lab.result import AS_ASKED, Result
 from lab.session import Session
-from lab.store import Run
+from lab.store import Run, trial_name
 from lab.verdict import Verdict
 
 NEWEST = "newest"
@@ -116,9 +116,9 @@ def _trials(session: Session, run_id: str, name: str | None) -> tuple[Run, str |
     """Give the run, the trial's name, and where each of the run's trials is, with its scenario."""
     if name is None and "/" in run_id:
         run_id, name = NEWEST, run_id
-    run = _newest(session) if run_id == NEWEST else session.store.get(run_id)
+    run = session.store.newest() if run_id == NEWEST else session.store.get(run_id)
     paths = {
-        f"{machine}/{scenario}/{int(path.name)}": (path, scenario)
+        trial_name(machine, scenario, path): (path, scenario)
         for machine in run.machines
         for scenario in run.scenarios
         for path in session.store.trials(run, machine, scenario)
@@ -134,13 +134,6 @@ def _chosen(run: Run, name: str, paths: _Paths) -> tuple[Path, str]:
             hint=f"see them all: lab show {run.id}",
         )
     return paths[name]
-
-
-def _newest(session: Session) -> Run:
-    run = next(session.store.newest_first(), None)
-    if run is None:
-        raise BadInput("no run is stored yet", hint="make one: lab run --help")
-    return run
 
 
 def _shown(run: Run, name: str, path: Path, scenario: str) -> TrialShown:

@@ -21,7 +21,7 @@ from lab.lesson.record import Looked, Record, Shown, Walked
 from lab.lesson.step import Command, Question, Step
 from lab.lesson.words import Words
 from lab.result import Result
-from lab.store import Run, RunStore
+from lab.store import Run, RunStore, trial_name
 from lab.verdict import Outcome, Verdict
 
 PAGE_COLUMNS = 96
@@ -201,7 +201,7 @@ class Walk:
         found = []
         for path in self.store.trials(run, machine, scenario):
             evidence = evidence_of.read(path)
-            name = f"{machine}/{scenario}/{int(path.name)}"
+            name = trial_name(machine, scenario, path)
             found.append((name, evidence, verdict.judge(evidence, run.scenarios[scenario])))
         return found
 
