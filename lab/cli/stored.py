@@ -14,14 +14,12 @@ from lab.commands import report as report_command
 from lab.commands import show as show_command
 from lab.commands.report import ReportData
 from lab.files import write_whole
-from lab.language import Language
+from lab.language import NAMES, Language
 from lab.report import pdf
 from lab.report.as_json import text as json_text
 from lab.report.page import render
 from lab.result import Result
 from lab.session import Session
-
-LANGUAGES = {"en": Language.ENGLISH, "zh": Language.CHINESE}
 
 
 @click.command()
@@ -104,7 +102,7 @@ def show(  # noqa: PLR0913  its options
 @click.option("--pdf", "as_pdf", is_flag=True, help="Print it as PDF too, beside the page; takes Chromium.")
 @click.option(
     "--language",
-    type=click.Choice(list(LANGUAGES)),
+    type=click.Choice(tuple(NAMES)),
     default="en",
     show_default=True,
     help="The language it opens in, and that of the PDF; the page has both.",
@@ -129,7 +127,7 @@ def report(  # noqa: PLR0913  its options
     def reported(session: Session) -> Result[ReportData]:
         result = report_command.report(session, runs, output, pdf=as_pdf)
         with session.work.step(f"writing {output.name}"):
-            write_whole(output, render.page(_document(result.data), LANGUAGES[language]))
+            write_whole(output, render.page(_document(result.data), Language.named(language)))
         if result.data.pdf:
             pdf.print_page(output, result.data.pdf, session.work)
         return result

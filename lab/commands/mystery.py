@@ -64,8 +64,7 @@ def solve(classroom: Classroom, name: str | None) -> Result[Solved]:
         BadInput: there is none of that name, or nobody is there to answer.
     """
     if name is None:
-        names = [name for name, _ in listed(classroom).data.mysteries]
-        titles = tuple(title for _, title in listed(classroom).data.mysteries)
+        names, titles = zip(*listed(classroom).data.mysteries, strict=True)
         name = names[classroom.ask(Asked(Menu.INCIDENTS, titles, 1)) - 1]
     case = _Case(classroom, *mystery.get(mystery.OWN, name))
     return case.solve()

@@ -23,8 +23,11 @@ from lab.work import Work
 NEEDED_FOR_TRIALS = ("nf_conntrack", "nfnetlink_queue", "veth")
 """Modules without which there is nothing to be seen: net/netfilter/Kconfig, drivers/net/Kconfig."""
 
-_DISKS = (("virtio", ("virtio_pci", "virtio_blk")), ("ahci", ("ahci", "sd_mod")))
-_NETWORKS = (("virtio", ("virtio_pci", "virtio_net")), ("e1000", ("e1000",)))
+_Choices = tuple[tuple[str, tuple[str, ...]], ...]
+"""Kinds of a device, each with the drivers that it takes."""
+
+_DISKS: _Choices = (("virtio", ("virtio_pci", "virtio_blk")), ("ahci", ("ahci", "sd_mod")))
+_NETWORKS: _Choices = (("virtio", ("virtio_pci", "virtio_net")), ("e1000", ("e1000",)))
 
 _NAME = re.compile(NAME)
 
@@ -100,12 +103,17 @@ def _require_bootable(found: Found) -> None:
     if not modules.has("ext4"):
         raise BadInput(f"kernel {found.release} has no ext4, which the guest image's disk needs")
     for what, choices in (("disk", _DISKS), ("network card", _NETWORKS)):
-        if not any(all(modules.has(name) for name in names) for _, names in choices):
+        if _driven(modules, choices) is None:
             needs = " or ".join(" with ".join(names) for _, names in choices)
             raise BadInput(
                 f"kernel {found.release} has no driver for the guest's {what}: it takes {needs}",
                 hint="a package of its modules may be missing (kernel-modules, kernel-modules-core)",
             )
+
+
+def _driven(modules: Modules, choices: _Choices) -> str | None:
+    """Give the first kind of device that a kernel has all drivers for; None for none."""
+    return next((kind for kind, names in choices if all(modules.has(name) for name in names)), None)
 
 
 def _make_files(found: Found, tree: Path, files: Path, work: Work) -> int:
@@ -184,8 +192,6 @@ def _disk_mb(root: Path) -> int:
 
 def _described(name: str, found: Found, sources: Sequence[Source], count: int) -> Kernel:
     modules = found.modules
-    disk = next(choice for choice, names in _DISKS if all(modules.has(name) for name in names))
-    network = next(choice for choice, names in _NETWORKS if all(modules.has(name) for name in names))
     return Kernel.model_validate(
         {
             "name": name,
@@ -195,7 +201,7 @@ def _described(name: str, found: Found, sources: Sequence[Source], count: int) -
             "modules": count,
             "headers": found.headers is not None,
             "lacks": tuple(needed for needed in NEEDED_FOR_TRIALS if not modules.has(needed)),
-            "disk": disk,
-            "network": network,
+            "disk": _driven(modules, _DISKS),
+            "network": _driven(modules, _NETWORKS),
         }
     )

@@ -19,8 +19,6 @@ BIN_PX, STACK_PX, DOT_PX = 6.0, 92.0, 7.0
 BEYOND_S = 0.4
 """How far the axis goes beyond the longest lookup, in seconds."""
 
-KINDS = {"stalled": "stalled", "healthy": "healthy"}
-
 
 @dataclass(frozen=True)
 class Dot:
@@ -106,7 +104,5 @@ def _dots(machine: str, stacks: dict[tuple[str, int], list[View]], pitch: float,
 
 
 def _kind(trial: View) -> str:
-    outcome = trial["outcome"].it
-    if outcome == "healthy" and not trial["armed"].it:
-        return "other"
-    return KINDS.get(outcome, "other")
+    outcome: str = trial["outcome"].it
+    return outcome if outcome == "stalled" or (outcome == "healthy" and trial["armed"].it) else "other"
