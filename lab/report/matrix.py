@@ -10,6 +10,7 @@ from rich.text import Text
 
 from lab.commands.matrix import MatrixMade
 from lab.comparison import Cell, CellVerdict, sentence
+from lab.report.sentences import called
 
 STYLES = {
     CellVerdict.HEALTHY: "green",
@@ -41,7 +42,7 @@ def _table(data: MatrixMade) -> Table:
     table.add_column("scenario", overflow="fold")
     for machine in machines:
         ran_on = data.comparison.machines.get(machine) if data.comparison else None
-        told = f"{machine} (replica)" if ran_on and ran_on.replica else machine
+        told = called(machine, ran_on) if ran_on else machine
         table.add_column(told, overflow="fold", justify="right")
     judged = {(cell.scenario, cell.machine): cell for cell in data.comparison.cells} if data.comparison else {}
     left_out = {(one.scenario, one.machine) for one in data.comparison.left_out} if data.comparison else set()
