@@ -150,9 +150,9 @@ def demo(trials: int, *, keep: bool, as_json: bool, quiet: bool) -> None:
 def bench(parts: Sequence[str], *, as_json: bool, quiet: bool) -> None:
     """Measure what the lab costs, as ratios within one run, and write bench/latest.json.
 
-    PART is booting, warm, trials, lanes, verdicts, kernels or demo; all of them by default, which takes half an hour,
-    on a machine that has nothing else to do. For verdicts and kernels apt downloads a package: nothing else needs a
-    network.
+    PART is booting, warm, provisioning, trials, lanes, verdicts, kernels or demo; all of them by default, which takes
+    half an hour, on a machine that has nothing else to do. For verdicts and kernels apt downloads a package: nothing
+    else needs a network.
 
     \b
     Examples:
