@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * load - sends DNS queries through a lane, round by round, and awaits them
+ * load - sends DNS queries through a lane in rounds, and receives them
  *
  * Built and run inside a guest, as root, in a lane of the test network: it
- * sends there, listens in the server's namespace, and goes no further. The
- * packets of a round are all on their way at once; a round of one is a round
- * trip. The last packet has an address of its own, the next one: as a queue
- * keeps the order, who waits there is not woken by all the others.
+ * sends in the lane and receives in the server's namespace. All packets of a
+ * round are in flight at once; a round of one packet is a round trip. The last
+ * packet of a round goes to the next address: a queue keeps the order, so that
+ * its receiver is woken only once per round.
  * Usage: load NAMESPACE ADDRESS ROUNDS PACKETS [burst PID | flow [PID]]
- *        In bursts, that process is stopped while a round is sent, and what is
- *        timed begins when it goes on: how long it takes to empty the queue.
- *        In a flow there are no rounds: for each packet that has come the next
- *        one is sent, so that always as many are on their way.
- * Prints how many packets were sent, how many came, and the median time of a
- * round in seconds. In a flow, the mean time that as many packets take, then
- * the processor's time for as many: this program's own, which sends, and that
- * of the process PID. Who takes all the time there is, bounds the flow.
+ *        burst: the process is stopped while a round is sent, and the timing
+ *        starts when it continues: the time it takes to empty the queue.
+ *        flow: no rounds; each received packet is replaced by the next one, so
+ *        that the number of packets in flight is constant.
+ * Prints the number of packets sent, of packets received, and the median time
+ * of a round in seconds. In a flow: the mean time for PACKETS packets, then the
+ * processor time for PACKETS packets of this program, which sends, and of the
+ * process PID. The one that uses all the time is the bottleneck.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -37,9 +37,9 @@
 enum {
 	MOST_PACKETS = 1024,
 	MOST_ROUNDS = 100000,
-	/* A packet that has not come by then never will. */
+	/* Timeout after which a packet counts as lost. */
 	LOST_MS = 5000,
-	/* As many packets as one call receives. */
+	/* Packets received per system call. */
 	BATCH = 64,
 };
 
@@ -65,7 +65,7 @@ static double now(void)
 	return time_of(CLOCK_MONOTONIC);
 }
 
-/* What a process has had of the processors, in seconds; no process has had nothing. */
+/* Processor time of a process, in seconds; 0 for no process. */
 static double processor_time(pid_t pid)
 {
 	clockid_t clock;
@@ -78,8 +78,8 @@ static double processor_time(pid_t pid)
 	return time_of(clock);
 }
 
-/* A way through the lane: where packets go in, and where they come out. */
-struct way {
+/* A path through the lane: sending and receiving socket. */
+struct path {
 	struct sockaddr_in server;
 	int in;
 	int out;
@@ -94,19 +94,19 @@ static int udp_socket(void)
 	return fd;
 }
 
-static void open_here(struct way *way)
+static void open_here(struct path *path)
 {
-	way->in = udp_socket();
-	if (connect(way->in, (struct sockaddr *)&way->server, sizeof(way->server)))
+	path->in = udp_socket();
+	if (connect(path->in, (struct sockaddr *)&path->server, sizeof(path->server)))
 		err(1, "connect");
 }
 
-static void open_there(struct way *way)
+static void open_there(struct path *path)
 {
-	way->out = udp_socket();
-	/* For a whole round. */
-	if (setsockopt(way->out, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ 4 << 20 }, sizeof(int)) ||
-	    bind(way->out, (struct sockaddr *)&way->server, sizeof(way->server)))
+	path->out = udp_socket();
+	/* Large enough for a whole round. */
+	if (setsockopt(path->out, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ 4 << 20 }, sizeof(int)) ||
+	    bind(path->out, (struct sockaddr *)&path->server, sizeof(path->server)))
 		err(1, "bind");
 }
 
@@ -119,12 +119,12 @@ static void enter(const char *namespace)
 	close(fd);
 }
 
-static void send_all(const struct way *way, unsigned int packets)
+static void send_all(const struct path *path, unsigned int packets)
 {
 	unsigned int sent = 0;
 
 	while (sent < packets) {
-		int count = sendmmsg(way->in, messages + sent, packets - sent, 0);
+		int count = sendmmsg(path->in, messages + sent, packets - sent, 0);
 
 		if (count < 0)
 			err(1, "send");
@@ -132,15 +132,15 @@ static void send_all(const struct way *way, unsigned int packets)
 	}
 }
 
-/* In batches: in a flow, what is measured must not wait for whoever sends and receives. */
-static unsigned int receive_all(const struct way *way)
+/* In batches: in a flow the measured process must not wait for the sender and receiver. */
+static unsigned int receive_all(const struct path *path)
 {
-	/* That a packet came is all that interests here. */
+	/* The content is ignored. */
 	struct mmsghdr nothing[BATCH] = { 0 };
 	unsigned int received = 0;
 	int count;
 
-	while ((count = recvmmsg(way->out, nothing, BATCH, MSG_DONTWAIT, NULL)) > 0)
+	while ((count = recvmmsg(path->out, nothing, BATCH, MSG_DONTWAIT, NULL)) > 0)
 		received += count;
 	return received;
 }
@@ -151,8 +151,8 @@ static void signal_if_any(pid_t pid, int signal)
 		err(1, "process %d", pid);
 }
 
-/* Gives how many came; the time is that from the first packet, or from when the process went on. */
-static unsigned int round_of(const struct way *most, const struct way *last,
+/* Returns the number of received packets; the time starts at the first packet, or when the process continues. */
+static unsigned int round_of(const struct path *most, const struct path *last,
 			     unsigned int packets, pid_t pid, double *seconds)
 {
 	struct pollfd ready = { .fd = last->out, .events = POLLIN };
@@ -169,7 +169,7 @@ static unsigned int round_of(const struct way *most, const struct way *last,
 	return receive_all(most) + receive_all(last);
 }
 
-/* What as many packets as a round has take in a flow, in seconds. */
+/* The time for as many packets as a round has, in a flow, in seconds. */
 struct cost {
 	double elapsed;
 	double of_sender;
@@ -181,22 +181,22 @@ static struct cost spent(pid_t pid)
 	return (struct cost){ now(), time_of(CLOCK_PROCESS_CPUTIME_ID), processor_time(pid) };
 }
 
-/* Gives how many came of as many as "rounds" have. */
-static unsigned long flow_of(const struct way *way, unsigned int rounds,
+/* Returns the number of received packets of "rounds" times "packets". */
+static unsigned long flow_of(const struct path *path, unsigned int rounds,
 			     unsigned int packets, pid_t pid, struct cost *cost)
 {
-	struct pollfd ready = { .fd = way->out, .events = POLLIN };
+	struct pollfd ready = { .fd = path->out, .events = POLLIN };
 	const unsigned long all = (unsigned long)rounds * packets;
 	unsigned long sent = packets, received = 0;
 	struct cost begun = spent(pid), ended;
 
-	send_all(way, packets);
+	send_all(path, packets);
 	while (received < all && poll(&ready, 1, LOST_MS) > 0) {
-		unsigned int come = receive_all(way);
+		unsigned int come = receive_all(path);
 		unsigned int next = come < all - sent ? come : all - sent;
 
 		received += come;
-		send_all(way, next);
+		send_all(path, next);
 		sent += next;
 	}
 	ended = spent(pid);
@@ -225,10 +225,10 @@ static unsigned int number(const char *text, long most)
 int main(int argc, char **argv)
 {
 	struct iovec iov = { .iov_base = query, .iov_len = sizeof(query) - 1 };
-	struct way most = { .server = { .sin_family = AF_INET, .sin_port = htons(53) } };
+	struct path most = { .server = { .sin_family = AF_INET, .sin_port = htons(53) } };
 	unsigned long received = 0;
 	unsigned int rounds, packets, i;
-	struct way last;
+	struct path last;
 	bool flows, bursts;
 	pid_t pid;
 
@@ -253,9 +253,9 @@ int main(int argc, char **argv)
 	open_there(&most);
 	open_there(&last);
 
-	/* Conntrack has both flows from then on: there is no race here. */
+	/* Afterwards conntrack has both flows: there is no race here. */
 	if (round_of(&most, &last, 2, 0, took) != 2)
-		errx(1, "what is sent does not come out");
+		errx(1, "packets do not pass the lane");
 	if (flows) {
 		struct cost cost;
 

@@ -59,7 +59,7 @@ struct capture capture_begin(const char *link, const char *path)
 	struct capture capture = { .socket = -1, .file = -1 };
 	const int yes = 1;
 
-	/* Opening a socket would make the kernel load the module: where it is not there already, there is no capture. */
+	/* Opening a socket would load the kernel module: without the module there is no capture. */
 	if (access("/proc/net/packet", F_OK) < 0)
 		return capture;
 	capture.socket = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -68,7 +68,7 @@ struct capture capture_begin(const char *link, const char *path)
 	setsockopt(capture.socket, SOL_SOCKET, SO_TIMESTAMPNS, &yes, sizeof(yes));
 	capture.file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (capture.file < 0 || bind(capture.socket, (const struct sockaddr *)&where, sizeof(where)) < 0)
-		give_up("capture what passes by", link);
+		give_up("capture packets on", link);
 	put(capture.file, &header, sizeof(header));
 	return capture;
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks at what a machine has for the check, without changing or loading anything: prints sections for the host to read.
+# Prints what a machine has for the check, in sections that the host parses; changes and loads nothing.
 # Usage: look.sh MODULE...
 set -u
 PATH=$PATH:/usr/sbin:/sbin
@@ -14,19 +14,21 @@ uname -m
 uname -n
 section user
 id -u
-# Without a password, or not at all: nobody is here to type one.
+# sudo only without a password: there is no terminal.
 [ "$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && echo sudo; }
 section system
 # shellcheck source=/dev/null
 [ ! -r /etc/os-release ] || (. /etc/os-release && echo "${PRETTY_NAME:-}")
 section loaded
-[ ! -r /proc/modules ] || cut -d ' ' -f 1 /proc/modules
+# Without those of another check: it unloads them, now or later. Its list is read first, so that it cannot end unseen.
+others=$(cat /run/five-second-lab-check.* 2>/dev/null)
+[ ! -r /proc/modules ] || cut -d ' ' -f 1 /proc/modules | grep -vxF -e "$others"
 section modules
 [ ! -e /proc/modules ] || echo supported
 [ "$(cat /proc/sys/kernel/modules_disabled 2>/dev/null)" != 1 ] || echo disabled
 command -v modprobe
 section depends
-# What modprobe would do, softdeps and all, and its own words where it would do nothing.
+# The insmod commands of modprobe including softdeps, or its error message.
 if command -v modprobe >/dev/null; then
 	for module; do
 		echo "@ $module"

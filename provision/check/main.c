@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * check - finds out what this machine's kernel does with two queries of one flow
+ * check - tests how this machine's kernel handles two queries of one flow
  *
- * It makes trials of the lab's scenario "nfqueue" side by side, each in network
- * namespaces of its own, and sends their raw files. It needs nothing of the
- * machine but its kernel: resolver, DNS server, verdict program and rules are
- * all in here. Whatever ends it, the kernel removes what it made: namespaces
- * have no names, and no process outlives the one that started it, but for the
- * one that unloads modules.
+ * It runs trials of the lab's scenario "nfqueue" in parallel, each in separate
+ * network namespaces, and sends their raw files. It uses only the machine's
+ * kernel: resolver, DNS server, verdict program and rules are part of this
+ * program. However it ends, the kernel removes what it created: namespaces
+ * have no names, and no process outlives its parent, except the one that
+ * unloads modules.
  */
 #include <errno.h>
 #include <getopt.h>
-#include <libgen.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -23,10 +21,10 @@
 #include <unistd.h>
 
 #include "../lanes/archive.h"
+#include "caller.h"
 #include "check.h"
 #include "modules.h"
 #include "process.h"
-#include "rule.h"
 #include "trial.h"
 
 #define VERSION "1.0"
@@ -35,24 +33,25 @@ enum { MOST_TRIALS = 32 };
 
 static const char help[] =
 "Usage: check --rule nftables|iptables [OPTION]...\n"
-"Make trials in namespaces of their own, and send their raw files as a tar archive.\n"
+"Run trials in separate namespaces, and send their raw files as a tar archive.\n"
 "\n"
 "  -r, --rule WHICH       what queues packets: nftables or iptables\n"
-"  -n, --trials N         make N trials side by side, 1 to 32 (default 5)\n"
-"  -a, --again N          in the last N of them, look at packets a second time when\n"
-"                         they come back from the queue (default 0)\n"
-"  -m, --modules \"A B\"    load these, each behind those it needs, and unload them at\n"
-"                         the end if nobody else uses them then; veth stays\n"
+"  -n, --trials N         run N trials in parallel, 1 to 32 (default 5)\n"
+"  -a, --again N          in the last N of them, reinject packets with NF_REPEAT and\n"
+"                         log them a second time (default 0)\n"
+"  -d, --dnat             map the two queries of a lookup to two servers, by DNAT\n"
+"  -m, --modules \"A B\"    load these modules, dependencies first, and unload them at\n"
+"                         the end unless they are in use; veth stays loaded\n"
 "  -x, --remove           remove this program's file and its directory at once\n"
 "  -h, --help             show this\n"
 "  -V, --version          show the version\n"
 "\n"
-"It ends when its standard input does: whoever started it has gone away then.\n"
+"It ends at the end of its standard input, that is, when its caller has gone.\n"
 "\n"
 "Examples:\n"
 "  check --rule nftables --trials 5 >trials.tar\n"
 "\n"
-"Exit status: 0 all trials were made, 2 bad usage, 3 they could not be made.\n";
+"Exit status: 0 all trials were run, 2 bad usage, 3 they could not be run.\n";
 
 struct running {
 	pid_t pid;
@@ -67,7 +66,7 @@ void give_up(const char *what, const char *which)
 	char line[512];
 	int length = snprintf(line, sizeof(line), "check: cannot %s %s: %s\n", what, which, strerror(errno));
 
-	/* In one piece: all trials say it at the same time. Whether anybody reads it makes no difference. */
+	/* One write: several trials may fail at the same time. Errors of this write are ignored. */
 	if (write(STDERR_FILENO, line, (size_t)length < sizeof(line) ? (size_t)length : sizeof(line)) < 0)
 		exit(EXIT_BROKEN);
 	exit(EXIT_BROKEN);
@@ -92,7 +91,7 @@ static struct running start(const struct plan *plan, unsigned int number)
 	return running;
 }
 
-static void tell_of_begin(unsigned int number)
+static void report_begin(unsigned int number)
 {
 	char directory[16];
 
@@ -100,7 +99,7 @@ static void tell_of_begin(unsigned int number)
 	archive_add_directory(directory);
 }
 
-/* Takes what a trial sends; false when that was all. */
+/* Receives data from a trial; false at its end. */
 static bool take(struct running *running)
 {
 	ssize_t got;
@@ -117,7 +116,7 @@ static bool take(struct running *running)
 	return got > 0 || (got < 0 && errno == EINTR);
 }
 
-/* Sends a trial's files all together; false when it could not be made. */
+/* Sends all files of a trial; false if the trial failed. */
 static bool end(struct running *running)
 {
 	size_t sent = 0;
@@ -138,14 +137,6 @@ static bool end(struct running *running)
 	return true;
 }
 
-/* Nobody writes to it: there is only its end to be seen. */
-static bool has_ended(int input)
-{
-	char byte;
-
-	return read(input, &byte, 1) == 0;
-}
-
 static bool attend(struct running *running, unsigned int count)
 {
 	struct pollfd sources[MOST_TRIALS + 1] = { [0] = { .fd = STDIN_FILENO, .events = POLLIN } };
@@ -157,8 +148,8 @@ static bool attend(struct running *running, unsigned int count)
 			sources[i + 1] = (struct pollfd){ .fd = running[i].archive, .events = POLLIN };
 		if (poll(sources, count + 1, -1) < 0 && errno != EINTR)
 			give_up("wait for", "trials");
-		if (sources[0].revents && has_ended(STDIN_FILENO)) {
-			fprintf(stderr, "check: whoever started this has gone away\n");
+		if (sources[0].revents && caller_has_gone()) {
+			fprintf(stderr, "check: the caller has gone\n");
 			return false;
 		}
 		for (i = 0; i < count; i++) {
@@ -179,20 +170,11 @@ static bool make_trials(const struct plan *plan)
 
 	for (i = 0; i < plan->trials; i++) {
 		running[i] = start(plan, i + 1);
-		tell_of_begin(i + 1);
+		report_begin(i + 1);
 	}
 	well = attend(running, plan->trials);
 	archive_end();
 	return well;
-}
-
-static void remove_self(const char *path)
-{
-	char directory[PATH_MAX];
-
-	snprintf(directory, sizeof(directory), "%s", path);
-	unlink(path);
-	rmdir(dirname(directory));
 }
 
 static unsigned int number(const char *option, const char *text)
@@ -209,13 +191,13 @@ static unsigned int number(const char *option, const char *text)
 	return (unsigned int)value;
 }
 
-static bool choose_rule(struct plan *plan, const char *name)
+static bool choose_rules(struct plan *plan, const char *name)
 {
 	if (strcmp(name, "nftables") == 0)
-		plan->make_rule = rule_by_nftables;
+		plan->rules = &rules_by_nftables;
 	else if (strcmp(name, "iptables") == 0)
-		plan->make_rule = rule_by_iptables;
-	return plan->make_rule;
+		plan->rules = &rules_by_iptables;
+	return plan->rules;
 }
 
 static void refuse(const char *why) __attribute__((noreturn));
@@ -231,6 +213,7 @@ static void parse_options(int argc, char **argv, struct plan *plan, struct modul
 		{ "rule", required_argument, NULL, 'r' },
 		{ "trials", required_argument, NULL, 'n' },
 		{ "again", required_argument, NULL, 'a' },
+		{ "dnat", no_argument, NULL, 'd' },
 		{ "modules", required_argument, NULL, 'm' },
 		{ "remove", no_argument, NULL, 'x' },
 		{ "help", no_argument, NULL, 'h' },
@@ -239,10 +222,10 @@ static void parse_options(int argc, char **argv, struct plan *plan, struct modul
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "r:n:a:m:xhV", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "r:n:a:dm:xhV", known, NULL)) != -1) {
 		switch (option) {
 		case 'r':
-			if (!choose_rule(plan, optarg))
+			if (!choose_rules(plan, optarg))
 				refuse("--rule takes nftables or iptables");
 			break;
 		case 'n':
@@ -251,12 +234,15 @@ static void parse_options(int argc, char **argv, struct plan *plan, struct modul
 		case 'a':
 			plan->again = number("--again", optarg);
 			break;
+		case 'd':
+			plan->behind_dnat = true;
+			break;
 		case 'm':
 			if (!modules_read(modules, optarg))
 				refuse("--modules takes names of modules");
 			break;
 		case 'x':
-			remove_self(argv[0]);
+			caller_remove_program(argv[0]);
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -265,16 +251,16 @@ static void parse_options(int argc, char **argv, struct plan *plan, struct modul
 			puts("check " VERSION);
 			exit(EXIT_SUCCESS);
 		default:
-			/* getopt_long has said what is wrong. */
+			/* getopt_long has printed the error. */
 			exit(EXIT_USAGE);
 		}
 	}
 	if (optind < argc)
-		refuse("there is an argument too many");
-	if (!plan->make_rule)
-		refuse("--rule says what queues packets");
+		refuse("too many arguments");
+	if (!plan->rules)
+		refuse("--rule is required");
 	if (plan->trials < 1 || plan->again > plan->trials)
-		refuse("there is at least one trial, and not more of them look again than there are");
+		refuse("--trials must be at least 1, and --again at most --trials");
 }
 
 int main(int argc, char **argv)
@@ -288,7 +274,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "check: this needs root\n");
 		return EXIT_BROKEN;
 	}
-	/* A reader that goes away is met as an error of write(). */
+	/* A closed reader is handled as an error of write(). */
 	signal(SIGPIPE, SIG_IGN);
 	modules_load(&modules);
 	well = make_trials(&plan);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,18 +19,21 @@
 
 #include "check.h"
 
-/* Where it is noted what was loaded: empty after a boot, as is the kernel. Held locked while it is needed. */
+/* Files that list the loaded modules; /run is empty after a boot. A file is locked while its check runs. */
 #define NOTES "/run/five-second-lab-check."
+/* Name of an incomplete, unlocked list, which other checks must not find. */
+#define UNFINISHED "/run/.five-second-lab-check."
 
 enum {
-	/* The kernel takes a while to remove a namespace, and what was in it uses the modules until then. */
+	/* The kernel removes a namespace asynchronously, and it uses the modules until then. */
 	UNLOAD_LOOKS = 100,
 	UNLOAD_PAUSE_MS = 100,
-	/* More than one is rare: each is of a check whose keeper was killed, too. */
+	/* More than one is rare: each is of a check whose keeper was killed. */
 	MOST_NOTES = 8,
+	UNFINISHED_S = 60,
 };
 
-/* What ends the keeper's work: it reads the end of this pipe when nobody can write to it any more. */
+/* Pipe to the keeper: it ends its work when all writers have closed it. */
 static int keeper_ends = -1;
 static pid_t keeper = -1;
 
@@ -79,16 +83,16 @@ static bool load(const char *name)
 }
 
 /*
- * The kernel does not count a link as a use of its module: unloading it takes
- * away all such links in all namespaces, those that others have made meanwhile
- * too. So it stays: without links it does nothing.
+ * The kernel does not count a link as a use of its module: unloading veth
+ * removes all veth links in all namespaces, also those that others have created
+ * meanwhile. So it stays loaded, which has no effect without links.
  */
 static bool must_stay(const char *name)
 {
 	return strcmp(name, "veth") == 0;
 }
 
-/* Those that others use by now stay. */
+/* Modules that are in use stay loaded. */
 static void unload(const struct modules *modules)
 {
 	const struct timespec pause = { .tv_nsec = UNLOAD_PAUSE_MS * 1000000L };
@@ -110,19 +114,25 @@ static void unload(const struct modules *modules)
 
 static int note(const struct modules *modules, char *path)
 {
+	char unfinished[PATH_MAX];
 	unsigned int i;
 	int fd;
 
 	snprintf(path, PATH_MAX, NOTES "%d", (int)getpid());
-	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	snprintf(unfinished, sizeof(unfinished), UNFINISHED "%d", (int)getpid());
+	/* An existing file is of a killed process with the same pid. */
+	unlink(unfinished);
+	fd = open(unfinished, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		give_up("note what is loaded in", path);
+		give_up("list the loaded modules in", unfinished);
 	for (i = 0; i < modules->count; i++)
 		dprintf(fd, "%s\n", modules->names[i]);
+	if (rename(unfinished, path) < 0)
+		give_up("list the loaded modules in", path);
 	return fd;
 }
 
-/* Notes of checks that were killed, their keepers too. One that is locked belongs to a check which goes on. */
+/* Lists of checks that were killed together with their keepers. A locked list belongs to a running check. */
 struct orphans {
 	int notes[MOST_NOTES];
 	char paths[MOST_NOTES][PATH_MAX];
@@ -153,36 +163,93 @@ static struct orphans find_orphans(void)
 	return orphans;
 }
 
-/* What they name that is still loaded is to be unloaded with ours. */
-static void adopt(struct modules *modules, const struct orphans *orphans)
+/* Removes incomplete lists of processes that were killed while writing them. */
+static void remove_unfinished(void)
+{
+	const time_t now = time(NULL);
+	struct stat status;
+	glob_t found;
+	size_t i;
+
+	if (glob(UNFINISHED "*", 0, NULL, &found) != 0)
+		return;
+	for (i = 0; i < found.gl_pathc; i++)
+		if (lstat(found.gl_pathv[i], &status) == 0 && now - status.st_mtime > UNFINISHED_S)
+			unlink(found.gl_pathv[i]);
+	globfree(&found);
+}
+
+static bool has(const struct modules *modules, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < modules->count; i++)
+		if (strcmp(modules->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool read_list(int fd, struct modules *listed)
 {
 	char text[MOST_MODULES * MODULE_NAME_BYTES];
-	struct modules noted;
+	ssize_t got = read(fd, text, sizeof(text) - 1);
+
+	text[got > 0 ? got : 0] = '\0';
+	return modules_read(listed, text);
+}
+
+/* Adds the listed modules that are still loaded to those to be unloaded. */
+static void adopt(struct modules *modules, const struct orphans *orphans)
+{
+	struct modules listed;
 	unsigned int i, name;
 
 	for (i = 0; i < orphans->count; i++) {
-		ssize_t got = read(orphans->notes[i], text, sizeof(text) - 1);
-
-		text[got > 0 ? got : 0] = '\0';
-		if (!modules_read(&noted, text))
+		if (!read_list(orphans->notes[i], &listed))
 			continue;
-		for (name = 0; name < noted.count && modules->count < MOST_MODULES; name++)
-			if (is_loaded(noted.names[name]))
-				memcpy(modules->names[modules->count++], noted.names[name], MODULE_NAME_BYTES);
+		for (name = 0; name < listed.count && modules->count < MOST_MODULES; name++)
+			if (is_loaded(listed.names[name]) && !has(modules, listed.names[name]))
+				memcpy(modules->names[modules->count++], listed.names[name], MODULE_NAME_BYTES);
 	}
 }
 
+/* Returns whether another check lists the module, running or killed. */
+static bool is_listed(const char *name)
+{
+	struct modules listed;
+	bool found = false;
+	glob_t lists;
+	size_t i;
+
+	if (glob(NOTES "*", 0, NULL, &lists) != 0)
+		return false;
+	for (i = 0; i < lists.gl_pathc && !found; i++) {
+		int fd = open(lists.gl_pathv[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+		found = fd >= 0 && read_list(fd, &listed) && has(&listed, name);
+		if (fd >= 0)
+			close(fd);
+	}
+	globfree(&lists);
+	return found;
+}
+
+/*
+ * Drops the machine's own modules. One that another check has loaded is kept:
+ * that check may unload it at any moment, and what the kernel then loads by
+ * itself must be unloaded by this one.
+ */
 static void drop_loaded(struct modules *modules)
 {
 	unsigned int i, kept = 0;
 
 	for (i = 0; i < modules->count; i++)
-		if (!is_loaded(modules->names[i]))
+		if (!is_loaded(modules->names[i]) || is_listed(modules->names[i]))
 			memmove(modules->names[kept++], modules->names[i], MODULE_NAME_BYTES);
 	modules->count = kept;
 }
 
-/* In a session of its own, deaf to what ends the others: it ends when they have. */
+/* Runs in its own session and ignores signals: it ends after the other processes. */
 static void keep(struct modules *modules, int ends, int tells) __attribute__((noreturn));
 static void keep(struct modules *modules, int ends, int tells)
 {
@@ -200,14 +267,17 @@ static void keep(struct modules *modules, int ends, int tells)
 	orphans = find_orphans();
 	adopt(modules, &orphans);
 	note(modules, path);
+	remove_unfinished();
+	/* A list of the same pid was replaced by ours. */
 	for (i = 0; i < orphans.count; i++)
-		unlink(orphans.paths[i]);
+		if (strcmp(orphans.paths[i], path) != 0)
+			unlink(orphans.paths[i]);
 	for (i = 0; i < modules->count && !*failed; i++)
 		if (!is_loaded(modules->names[i]) && !load(modules->names[i]))
 			failed = modules->names[i];
 	dprintf(tells, "%s\n", failed);
 	close(tells);
-	/* Nobody shall wait for the end of what this process could still print. */
+	/* Readers of these pipes must not wait for this process. */
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	close(STDERR_FILENO);

@@ -14,7 +14,7 @@
 int netlink_open(int protocol)
 {
 	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	/* An answer that does not come shall not be waited for for ever. */
+	/* Timeout for a missing answer. */
 	const struct timeval bound = { .tv_sec = 5 };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 
@@ -33,7 +33,7 @@ static void *extend(struct message *message, size_t length)
 	void *at = message->bytes + message->length;
 	size_t space = NLMSG_ALIGN(length);
 
-	/* All that is put is this program's own, so it can only be a fault of the program's. */
+	/* All content is this program's own, so an overflow is a bug. */
 	if (message->length + space > sizeof(message->bytes))
 		give_up("build", "a netlink message");
 	memset(at, 0, space);
@@ -104,7 +104,7 @@ void message_end(struct message *message, size_t nest)
 	attribute->nla_len = (uint16_t)(message->length - nest);
 }
 
-int netlink_tell(int socket, struct message *message)
+int netlink_send(int socket, struct message *message)
 {
 	const ssize_t sent = send(socket, message->bytes, message->length, 0);
 
@@ -112,11 +112,11 @@ int netlink_tell(int socket, struct message *message)
 	return sent < 0 ? errno : 0;
 }
 
-int netlink_ask(int socket, struct message *message)
+int netlink_request(int socket, struct message *message)
 {
 	unsigned int left = message->answers;
 	char answer[8192] __attribute__((aligned(8)));
-	int error = netlink_tell(socket, message);
+	int error = netlink_send(socket, message);
 
 	message->answers = 0;
 	while (!error && left) {

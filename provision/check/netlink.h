@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Netlink messages (netlink(7)): built up attribute by attribute, sent, and answered by an error number. */
+/* Netlink messages (netlink(7)): built attribute by attribute, sent, and acknowledged with an error number. */
 #ifndef CHECK_NETLINK_H
 #define CHECK_NETLINK_H
 
@@ -7,37 +7,37 @@
 #include <stdint.h>
 
 struct message {
-	/* What is sent: one message after another, each with a header of its own. */
+	/* Consecutive messages, each with its header. */
 	char bytes[2048] __attribute__((aligned(8)));
 	size_t length;
-	/* Where the last of them begins. */
+	/* Offset of the last message. */
 	size_t begin;
-	/* How many of them the kernel is to answer. */
+	/* Number of messages that the kernel acknowledges. */
 	unsigned int answers;
 };
 
-/* A socket; below 0 when there is none. */
+/* Opens a socket; negative on error. */
 int netlink_open(int protocol);
 
-/* Begins a message, behind those that are there. NLM_F_REQUEST is added. */
+/* Begins a message after the existing ones. NLM_F_REQUEST is added. */
 void message_begin(struct message *message, unsigned int type, unsigned int flags, const void *header, size_t length);
 
 void message_put(struct message *message, unsigned int type, const void *data, size_t length);
-/* Without an attribute around it. */
+/* Adds data without an attribute header. */
 void message_put_raw(struct message *message, const void *data, size_t length);
 void message_put_text(struct message *message, unsigned int type, const char *text);
-/* In network byte order, as netfilter has them. */
+/* In network byte order, as netfilter expects. */
 void message_put_be16(struct message *message, unsigned int type, uint16_t value);
 void message_put_be32(struct message *message, unsigned int type, uint32_t value);
 
-/* What is put from here to message_end() is inside of this attribute. */
+/* Begins a nested attribute, which message_end() ends. */
 size_t message_nest(struct message *message, unsigned int type);
 void message_end(struct message *message, size_t nest);
 
-/* Sends what was built, and waits for the answers: 0, or the first error's number. */
-int netlink_ask(int socket, struct message *message);
+/* Sends the messages and waits for the acknowledgements; returns 0 or the first errno. */
+int netlink_request(int socket, struct message *message);
 
-/* Sends what was built and waits for nothing: 0, or an error's number. */
-int netlink_tell(int socket, struct message *message);
+/* Sends the messages without waiting; returns 0 or an errno. */
+int netlink_send(int socket, struct message *message);
 
 #endif

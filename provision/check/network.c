@@ -20,16 +20,16 @@
 #include "check.h"
 #include "netlink.h"
 
-/* The kernel looks at changed links once a second at least (net/core/link_watch.c). */
+/* The kernel processes link changes at least once per second (net/core/link_watch.c). */
 enum { LOOKS = 1500, PAUSE_MS = 2 };
 
-static void ask(struct message *message, const char *what, const char *which)
+static void request(struct message *message, const char *what, const char *which)
 {
 	int fd = netlink_open(NETLINK_ROUTE);
 
 	if (fd < 0)
 		give_up(what, which);
-	errno = netlink_ask(fd, message);
+	errno = netlink_request(fd, message);
 	if (errno)
 		give_up(what, which);
 	close(fd);
@@ -47,7 +47,7 @@ void network_connect(pid_t other)
 	info = message_nest(&message, IFLA_LINKINFO);
 	message_put_text(&message, IFLA_INFO_KIND, "veth");
 	data = message_nest(&message, IFLA_INFO_DATA);
-	/* The other end's attributes stand behind a header of its own. */
+	/* The peer's attributes follow its own header. */
 	peer = message_nest(&message, VETH_INFO_PEER);
 	message_put_raw(&message, &unnamed, sizeof(unnamed));
 	message_put_text(&message, IFLA_IFNAME, SERVER_LINK);
@@ -55,10 +55,10 @@ void network_connect(pid_t other)
 	message_end(&message, peer);
 	message_end(&message, data);
 	message_end(&message, info);
-	ask(&message, "make", "a pair of veth links");
+	request(&message, "make", "a pair of veth links");
 }
 
-static void set_address(const char *link, const char *address)
+void network_add_address(const char *link, const char *address)
 {
 	const struct ifaddrmsg header = {
 		.ifa_family = AF_INET,
@@ -72,10 +72,10 @@ static void set_address(const char *link, const char *address)
 	message_begin(&message, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &header, sizeof(header));
 	message_put(&message, IFA_LOCAL, &numbers, sizeof(numbers));
 	message_put(&message, IFA_ADDRESS, &numbers, sizeof(numbers));
-	ask(&message, "give an address to", link);
+	request(&message, "add an address to", link);
 }
 
-static void switch_on(const char *link)
+static void bring_up(const char *link)
 {
 	const struct ifinfomsg header = {
 		.ifi_family = AF_UNSPEC,
@@ -86,30 +86,30 @@ static void switch_on(const char *link)
 	struct message message = { .length = 0 };
 
 	message_begin(&message, RTM_NEWLINK, NLM_F_ACK, &header, sizeof(header));
-	ask(&message, "switch on", link);
+	request(&message, "bring up", link);
 }
 
-/* In this namespace only; where there is no IPv6, there is no such file. */
-static void forgo_ipv6(void)
+/* Only in this namespace; without IPv6 there is no such file. */
+static void disable_ipv6(void)
 {
 	int fd = open("/proc/sys/net/ipv6/conf/all/disable_ipv6", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
 	if (write(fd, "1", 1) < 0)
-		give_up("do without IPv6 in", "a namespace");
+		give_up("disable IPv6 in", "a namespace");
 	close(fd);
 }
 
 void network_begin(const char *link, const char *address)
 {
-	forgo_ipv6();
-	switch_on("lo");
-	set_address(link, address);
-	switch_on(link);
+	disable_ipv6();
+	bring_up("lo");
+	network_add_address(link, address);
+	bring_up(link);
 }
 
-/* IFLA_OPERSTATE, "up" (RFC 2863): that an end is switched on does not say that its queue takes packets already. */
+/* IFLA_OPERSTATE "up" (RFC 2863): IFF_UP alone does not mean that the queue already accepts packets. */
 static bool is_up(int fd, const char *link)
 {
 	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC, .ifi_index = (int)if_nametoindex(link) };
@@ -121,10 +121,10 @@ static bool is_up(int fd, const char *link)
 	int left;
 
 	message_begin(&message, RTM_GETLINK, 0, &header, sizeof(header));
-	errno = netlink_tell(fd, &message);
+	errno = netlink_send(fd, &message);
 	got = errno ? -1 : recv(fd, answer, sizeof(answer), 0);
 	if (got < 0 || !NLMSG_OK(found, (unsigned int)got) || found->nlmsg_type != RTM_NEWLINK)
-		give_up("look at", link);
+		give_up("query", link);
 	left = (int)IFLA_PAYLOAD(found);
 	for (attribute = IFLA_RTA((const struct ifinfomsg *)NLMSG_DATA(found)); RTA_OK(attribute, left);
 	     attribute = RTA_NEXT(attribute, left))
@@ -140,7 +140,7 @@ void network_await(const char *link)
 	unsigned int look;
 
 	if (fd < 0)
-		give_up("look at", link);
+		give_up("query", link);
 	for (look = 0; look < LOOKS; look++) {
 		if (is_up(fd, link)) {
 			close(fd);

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The wire between a trial's two namespaces. */
+/* The link between a trial's two namespaces. */
 #ifndef CHECK_NETWORK_H
 #define CHECK_NETWORK_H
 
 #include <sys/types.h>
 
-/* Makes a pair of links: one end here, the other in the namespace of that process. Ends the program if it cannot. */
+/* Creates a veth pair: one end here, the other in the namespace of that process. Ends the program on error. */
 void network_connect(pid_t other);
 
-/* Waits until packets pass: until both ends are switched on, and the kernel has noticed. */
+/* Waits until packets pass: until both ends are up and the kernel has processed that. */
 void network_await(const char *link);
 
-/* Gives one end, which is in this namespace, its address, and switches it on. No IPv6: nothing is sent unasked. */
+/* Adds an address to the end in this namespace and brings it up. Disables IPv6, which would send packets by itself. */
 void network_begin(const char *link, const char *address);
+
+/* Adds another address. */
+void network_add_address(const char *link, const char *address);
 
 #endif

@@ -16,7 +16,7 @@ pid_t process_fork(void)
 		give_up("start", "a process");
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		/* It may have ended before the kernel was asked. */
+		/* The parent may have ended before prctl(). */
 		if (getppid() != parent)
 			_exit(EXIT_BROKEN);
 	}

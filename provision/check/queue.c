@@ -20,7 +20,7 @@
 enum {
 	/* Both queries of a lookup. */
 	HOLD_PACKETS = 2,
-	/* For the second query to come on a busy machine; a repeated one waits for nobody and is held so long, too. */
+	/* Time for the second query to arrive on a busy machine; a retransmitted query waits alone for as long. */
 	HOLD_MS = 200,
 	/* Enough for a DNS question. */
 	COPY_BYTES = 512,
@@ -45,19 +45,19 @@ static void bind_to_queue(const struct queue *queue)
 
 	begin(&message, NFQNL_MSG_CONFIG, NLM_F_ACK);
 	message_put(&message, NFQA_CFG_CMD, &bind, sizeof(bind));
-	errno = netlink_ask(queue->socket, &message);
+	errno = netlink_request(queue->socket, &message);
 	if (errno)
 		give_up("bind to", "an NFQUEUE");
 	begin(&message, NFQNL_MSG_CONFIG, NLM_F_ACK);
 	message_put(&message, NFQA_CFG_PARAMS, &copy, sizeof(copy));
-	errno = netlink_ask(queue->socket, &message);
+	errno = netlink_request(queue->socket, &message);
 	if (errno)
-		give_up("have packets copied by", "an NFQUEUE");
-	/* Some kernels cannot tell a packet's conntrack; then its namespace's number of conntracks speaks. */
+		give_up("set the copy mode of", "an NFQUEUE");
+	/* Some kernels do not send a packet's conntrack; then the namespace's number of conntracks is used. */
 	begin(&message, NFQNL_MSG_CONFIG, NLM_F_ACK);
 	message_put_be32(&message, NFQA_CFG_FLAGS, NFQA_CFG_F_CONNTRACK);
 	message_put_be32(&message, NFQA_CFG_MASK, NFQA_CFG_F_CONNTRACK);
-	netlink_ask(queue->socket, &message);
+	netlink_request(queue->socket, &message);
 }
 
 static int new_file(const char *path)
@@ -81,7 +81,7 @@ void queue_open(struct queue *queue, const char *log, const char *again)
 		queue->again.file = new_file(again);
 }
 
-/* All conntracks of this namespace, unconfirmed ones too (nf_conntrack_core.c, __nf_conntrack_alloc); 0 if unknown. */
+/* Number of the namespace's conntracks, also unconfirmed ones (nf_conntrack_core.c, __nf_conntrack_alloc), or 0. */
 static unsigned int conntracks(void)
 {
 	FILE *file = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
@@ -95,7 +95,7 @@ static unsigned int conntracks(void)
 	return count;
 }
 
-static void give_verdict(struct queue *queue, const struct packet *packet, unsigned int verdict)
+static void send_verdict(struct queue *queue, const struct packet *packet, unsigned int verdict)
 {
 	const struct nfqnl_msg_verdict_hdr given = { .verdict = htonl(verdict), .id = htonl(packet->id) };
 	struct message message = { .length = 0 };
@@ -103,7 +103,7 @@ static void give_verdict(struct queue *queue, const struct packet *packet, unsig
 
 	begin(&message, NFQNL_MSG_VERDICT, 0);
 	message_put(&message, NFQA_VERDICT_HDR, &given, sizeof(given));
-	error = netlink_tell(queue->socket, &message);
+	error = netlink_send(queue->socket, &message);
 	if (error) {
 		log_error(&queue->log, packet, error);
 		write_log(&queue->log);
@@ -117,9 +117,9 @@ static void release(struct queue *queue)
 	for (i = 0; i < queue->count; i++) {
 		const struct packet *packet = &queue->waiting[i];
 		/*
-		 * The first is confirmed when this returns. The others go
-		 * through the hook once more, as NF_REPEAT has it, and so come
-		 * here again: with the conntrack that they have then.
+		 * The first is confirmed when this returns. The others pass the
+		 * hook again (NF_REPEAT) and are queued a second time, with the
+		 * conntrack that they have then.
 		 */
 		const bool again = queue->looks_again && i > 0 && queue->expects < MOST_WAITING;
 
@@ -127,13 +127,13 @@ static void release(struct queue *queue)
 			queue->expected[queue->expects++] = packet->query.id;
 		log_packet(&queue->log, packet, now(CLOCK_MONOTONIC), again ? "repeat" : "accept");
 		write_log(&queue->log);
-		give_verdict(queue, packet, again ? NF_REPEAT : NF_ACCEPT);
+		send_verdict(queue, packet, again ? NF_REPEAT : NF_ACCEPT);
 	}
 	queue->count = 0;
 }
 
-/* Whether this is one that comes again: only once. */
-static bool comes_again(struct queue *queue, const struct packet *packet)
+/* Whether this is a repeated packet; each is expected once. */
+static bool is_repeated(struct queue *queue, const struct packet *packet)
 {
 	unsigned int i;
 
@@ -154,10 +154,10 @@ static void take(struct queue *queue, const char *message, size_t length)
 		return;
 	packet.queued = now(CLOCK_MONOTONIC);
 	packet.conntracks = conntracks();
-	if (comes_again(queue, &packet)) {
+	if (is_repeated(queue, &packet)) {
 		log_packet(&queue->again, &packet, now(CLOCK_MONOTONIC), "accept");
 		write_log(&queue->again);
-		give_verdict(queue, &packet, NF_ACCEPT);
+		send_verdict(queue, &packet, NF_ACCEPT);
 		return;
 	}
 	if (queue->count == MOST_WAITING)
@@ -176,7 +176,7 @@ void queue_serve(struct queue *queue)
 		if (queue->count >= HOLD_PACKETS)
 			release(queue);
 	}
-	/* A repeated packet is back before the call that gave its verdict returns; on a few kernels it never is. */
+	/* A repeated packet is queued before the call that sent its verdict returns; on a few kernels it never is. */
 	queue->expects = 0;
 	if (queue_time_left_ms(queue) == 0)
 		release(queue);

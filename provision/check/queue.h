@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The queue's verdict program: holds the two queries until both wait, then lets them go one after the other. */
+/* The verdict program: holds the two queries until both wait, then releases them one after the other. */
 #ifndef CHECK_QUEUE_H
 #define CHECK_QUEUE_H
 
@@ -7,30 +7,30 @@
 
 #include "../verdict/log.h"
 
-/* More than the two queries of a lookup never wait; the rest is for what nobody foresaw. */
+/* Usually two, the queries of a lookup; the rest is a reserve. */
 enum { MOST_WAITING = 16 };
 
 struct queue {
 	int socket;
-	/* Whether all but the first are looked at once more when they come back from the queue. */
+	/* Whether all packets but the first are repeated (NF_REPEAT) and logged again. */
 	bool looks_again;
 	struct log log;
-	/* What was seen then. */
+	/* The log of repeated packets. */
 	struct log again;
 	struct packet waiting[MOST_WAITING];
 	unsigned int count;
-	/* DNS ids of those that come again. */
+	/* DNS ids of the expected repeated packets. */
 	unsigned int expected[MOST_WAITING];
 	unsigned int expects;
 };
 
-/* Binds to this namespace's queue, and writes its logs into two new files. Ends the program if it cannot. */
+/* Binds to this namespace's queue, and creates two log files. Ends the program on error. */
 void queue_open(struct queue *queue, const char *log, const char *again);
 
-/* Takes what the kernel has, and lets go of what need not wait any more. */
+/* Receives packets from the kernel, and releases those that need not wait any more. */
 void queue_serve(struct queue *queue);
 
-/* How long what waits may still be held, in milliseconds; -1 when nothing waits. */
+/* Remaining hold time in milliseconds; -1 when no packet waits. */
 int queue_time_left_ms(const struct queue *queue);
 
 #endif

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Takes a program from standard input and becomes it: nothing of it stays on the machine.
-# Usage: receive.sh BYTES ARGUMENT...
-# What is left on standard input is the program's. Its end, before or after, ends all: whoever sent it has gone away.
+# Receives a program on standard input and executes it; nothing of it stays on the machine.
+# Usage: receive.sh NAME BYTES ARGUMENT...
+# The rest of standard input is the program's. At its end, the sender has gone and everything ends.
 set -eu
 umask 077
-bytes=$1
-shift
-name=five-second-lab-check
+program=$1
+bytes=$2
+shift 2
+name=five-second-lab-$program
 place=''
 
 leave() {
@@ -14,11 +15,11 @@ leave() {
 	exit 3
 }
 
-# Before the program starts, this removes it; afterwards it removes itself.
+# Removes the program until it starts; afterwards it removes itself.
 trap '[ -z "$place" ] || rm -rf "$place"' EXIT
 trap 'exit 3' HUP INT TERM PIPE
 
-# What another one left behind that was killed just here; it is there for a second or two otherwise.
+# Remove leftovers of killed instances; normally they exist for a second or two.
 for parent in "${TMPDIR:-/tmp}" /var/tmp /run /dev/shm; do
 	find "$parent" -maxdepth 1 -name "$name.??????" -user "$(id -u)" -mmin +10 -exec rm -rf {} + 2>/dev/null || :
 done
@@ -27,18 +28,18 @@ for parent in "${TMPDIR:-/tmp}" /var/tmp /run /dev/shm "${HOME:-/root}"; do
 	next=$(mktemp -d "$parent/$name.XXXXXX" 2>/dev/null) || continue
 	if [ -z "$place" ]; then
 		place=$next
-		head -c "$bytes" >"$place/check"
-		[ "$(wc -c <"$place/check")" -eq "$bytes" ] || leave "the program did not arrive whole"
-		chmod 700 "$place/check"
+		head -c "$bytes" >"$place/$program"
+		[ "$(wc -c <"$place/$program")" -eq "$bytes" ] || leave "the program was received incompletely"
+		chmod 700 "$place/$program"
 	else
-		# Where the last one was, no program may be started.
+		# The previous directory does not allow execution.
 		previous=$place
 		place=$next
-		mv "$previous/check" "$place/check" || leave "the program cannot be moved to $place"
+		mv "$previous/$program" "$place/$program" || leave "the program cannot be moved to $place"
 		rm -rf "$previous"
 	fi
-	if "$place/check" --version >/dev/null 2>&1; then
-		exec "$place/check" --remove "$@"
+	if "$place/$program" --version >/dev/null 2>&1; then
+		exec "$place/$program" --remove "$@"
 	fi
 done
-leave "no directory was found in which a program may be started"
+leave "no directory allows execution of programs"

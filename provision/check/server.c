@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* It answers any question with one record: the name is not looked at (RFC 1035, 4). */
+/* Answers any question with one record, regardless of the name (RFC 1035, 4). */
 #include "server.h"
 
 #include <arpa/inet.h>
@@ -21,19 +21,19 @@ enum {
 	TYPE_A = 1,
 	TYPE_AAAA = 28,	/* RFC 3596, 2.1 */
 	DNS_PORT = 53,
-	/* No message over UDP is longer (RFC 1035, 4.2.1). */
+	/* Maximum length over UDP (RFC 1035, 4.2.1). */
 	MESSAGE_BYTES = 512,
 	HEADER_BYTES = 12,
-	/* Behind the question's name: its type and class. */
+	/* After the question's name: type and class. */
 	QUESTION_BYTES = 4,
 	/* A pointer to the name, type, class, time to live, length, and an IPv6 address. */
 	RECORD_BYTES = 12 + 16,
 };
 
-static const unsigned char address[16] = { 10, 10, 10, 53 };
-static const unsigned char address6[16] = { 0xfd, [15] = 0x53 };
+static const unsigned char answer4[16] = { 10, 10, 10, 53 };
+static const unsigned char answer6[16] = { 0xfd, [15] = 0x53 };
 
-/* Where the question ends; 0 when this is no query for one name. */
+/* Returns the end of the question; 0 if this is not a query for one name. */
 static size_t question_end(const unsigned char *query, size_t length)
 {
 	size_t at = HEADER_BYTES;
@@ -52,7 +52,7 @@ static unsigned int type_of(const unsigned char *query, size_t end)
 	return (unsigned int)query[end - QUESTION_BYTES] << 8 | query[end - QUESTION_BYTES + 1];
 }
 
-/* Makes an answer of the query, and gives its length. */
+/* Turns the query into an answer, and returns its length. */
 static size_t answer(unsigned char *message, size_t end)
 {
 	const unsigned int type = type_of(message, end);
@@ -67,12 +67,12 @@ static size_t answer(unsigned char *message, size_t end)
 		return end;
 	message[7] = 1;
 	memcpy(message + end, record, sizeof(record));
-	memcpy(message + end + sizeof(record), type == TYPE_A ? address : address6, length);
+	memcpy(message + end + sizeof(record), type == TYPE_A ? answer4 : answer6, length);
 	return end + sizeof(record) + length;
 }
 
-/* In the form of dnsmasq's log, which is what the lab reads of its other servers. */
-static void tell(FILE *log, unsigned int serial, const struct sockaddr_in *from, unsigned int type)
+/* Logs in dnsmasq's format, which the lab parses. */
+static void log_query(FILE *log, unsigned int serial, const struct sockaddr_in *from, unsigned int type)
 {
 	const time_t at = time(NULL);
 	struct tm utc;
@@ -87,14 +87,14 @@ static void tell(FILE *log, unsigned int serial, const struct sockaddr_in *from,
 	fflush(log);
 }
 
-static int listen_for_queries(void)
+static int listen_for_queries(const char *address)
 {
 	struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(DNS_PORT) };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	inet_pton(AF_INET, SERVER_ADDRESS, &own.sin_addr);
+	inet_pton(AF_INET, address, &own.sin_addr);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&own, sizeof(own)) < 0)
-		give_up("listen on", SERVER_ADDRESS);
+		give_up("listen on", address);
 	return fd;
 }
 
@@ -108,7 +108,7 @@ static void serve(int fd, FILE *log, unsigned int serial)
 
 	if (end == 0)
 		return;
-	tell(log, serial, &from, type_of(message, end));
+	log_query(log, serial, &from, type_of(message, end));
 	sendto(fd, message, answer(message, end), 0, (const struct sockaddr *)&from, length);
 }
 
@@ -116,23 +116,26 @@ void server_run(int ready)
 {
 	FILE *log = fopen(FILES "/dnsmasq.log", "wxe");
 	struct capture capture;
-	struct pollfd sources[2];
-	unsigned int serial = 0;
+	struct pollfd sources[3];
+	unsigned int serial = 0, i;
 
 	if (!log)
 		give_up("write", "the server's log");
 	network_begin(SERVER_LINK, SERVER_ADDRESS);
+	network_add_address(SERVER_LINK, SECOND_ADDRESS);
 	network_await(SERVER_LINK);
 	capture = capture_begin(SERVER_LINK, FILES "/server.pcap");
-	sources[0] = (struct pollfd){ .fd = listen_for_queries(), .events = POLLIN };
-	sources[1] = (struct pollfd){ .fd = capture.socket, .events = POLLIN };
+	sources[0] = (struct pollfd){ .fd = listen_for_queries(SERVER_ADDRESS), .events = POLLIN };
+	sources[1] = (struct pollfd){ .fd = listen_for_queries(SECOND_ADDRESS), .events = POLLIN };
+	sources[2] = (struct pollfd){ .fd = capture.socket, .events = POLLIN };
 	if (write(ready, "R", 1) != 1)
-		give_up("tell of", "the server");
+		give_up("report", "the server");
 	for (;;) {
-		if (poll(sources, 2, -1) < 0 && errno != EINTR)
+		if (poll(sources, 3, -1) < 0 && errno != EINTR)
 			give_up("wait for", "queries");
 		capture_write(&capture);
-		if (sources[0].revents)
-			serve(sources[0].fd, log, ++serial);
+		for (i = 0; i < 2; i++)
+			if (sources[i].revents)
+				serve(sources[i].fd, log, ++serial);
 	}
 }

@@ -23,15 +23,15 @@
 #include "queue.h"
 #include "server.h"
 
-/* musl's resolver gives up after twice its time-out of 5 s. */
+/* musl's resolver gives up after twice its timeout of 5 s. */
 enum { CLIENT_BOUND_S = 11 };
 
-/* timeout(1)'s, when it had to end a program. */
+/* timeout(1)'s exit status after a timeout. */
 enum { EXIT_GIVEN_UP = 124 };
 
 #define COUNTERS "/proc/net/stat/nf_conntrack"
 
-/* provision/clients/lookup.c, with musl's resolver: the program lookup-musl, as a function. */
+/* provision/clients/lookup.c with musl's resolver: the program lookup-musl as a function. */
 int lookup_main(int argc, char **argv);
 
 static void write_file(const char *path, const char *text)
@@ -50,7 +50,7 @@ static void copy_file(const char *from, const char *to)
 	size_t length = 0;
 	ssize_t got;
 
-	/* A kernel without these counters has no such file, and the trial does without. */
+	/* A kernel without these counters has no such file; the trial runs without them. */
 	if (fd < 0)
 		return;
 	while (length < sizeof(text) - 1 && (got = read(fd, text + length, sizeof(text) - 1 - length)) > 0)
@@ -60,7 +60,7 @@ static void copy_file(const char *from, const char *to)
 	write_file(to, text);
 }
 
-/* As provision/trace/clocks.c has it. */
+/* The same format as provision/trace/clocks.c. */
 static void write_clocks(const char *path)
 {
 	const struct timespec before = now(CLOCK_MONOTONIC);
@@ -75,18 +75,21 @@ static void write_clocks(const char *path)
 }
 
 /*
- * Into namespaces of our own: the network, and the view of the file system, in
- * which a file system in memory takes the place of /etc. Nobody else sees any
- * of it, and the kernel removes it when the last process of it has ended.
+ * Creates private namespaces: network, and mounts, in which a tmpfs replaces
+ * /etc. Other processes do not see them, and the kernel removes them when the
+ * last of their processes ends.
  */
-static void go_apart(void)
+static void enter_namespaces(const char *nameserver)
 {
+	char resolv_conf[64];
+
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
 		give_up("make", "namespaces");
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", FILES, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=16m") < 0)
-		give_up("mount a file system in memory on", FILES);
-	write_file(FILES "/resolv.conf", "nameserver " SERVER_ADDRESS "\n");
+		give_up("mount a tmpfs on", FILES);
+	snprintf(resolv_conf, sizeof(resolv_conf), "nameserver %s\n", nameserver);
+	write_file(FILES "/resolv.conf", resolv_conf);
 }
 
 static pid_t start_server(void)
@@ -127,12 +130,12 @@ static pid_t start_client(void)
 		return pid;
 	if (!freopen(FILES "/client.json", "w", stdout) || !freopen(FILES "/client.err", "w", stderr))
 		_exit(EXIT_BROKEN);
-	/* This program's own options have been read by the same function. */
+	/* getopt has already parsed this program's own options. */
 	optind = 1;
 	exit(lookup_main(2, arguments));
 }
 
-/* Serves queue and capture until the client has ended, with all that it sent and got, and gives its exit status. */
+/* Serves queue and capture until the client has ended and its packets are captured; returns its exit status. */
 static int attend(struct queue *queue, const struct capture *capture, int children, pid_t client)
 {
 	const struct timespec begun = now(CLOCK_MONOTONIC);
@@ -193,10 +196,12 @@ void trial_run(const struct plan *plan, unsigned int number)
 	pid_t server;
 	int children;
 
-	go_apart();
+	enter_namespaces(plan->behind_dnat ? MAPPED_ADDRESS : SERVER_ADDRESS);
 	server = start_server();
 	queue.looks_again = number > plan->trials - plan->again;
-	plan->make_rule();
+	if (plan->behind_dnat)
+		plan->rules->map_apart();
+	plan->rules->queue();
 	queue_open(&queue, FILES "/verdict.jsonl", FILES "/again.jsonl");
 	capture = capture_begin(CLIENT_LINK, FILES "/client.pcap");
 	copy_file(COUNTERS, FILES "/stat.before");

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lookup-cares - look a name up by c-ares
+ * lookup-cares - look up a name with c-ares
  *
- * By two calls of ares_gethostbyname(), one for each family, at once on one
- * channel: curl did so for years. With AF_UNSPEC that function asks for A only
- * when there is no AAAA; ares_getaddrinfo(), which asks for both, came with
- * 1.16, and CentOS 7 has 1.10. Either way a channel has one UDP socket for
- * each server, and both queries go out from it.
+ * With two concurrent calls of ares_gethostbyname(), one per family, on one
+ * channel, as curl did for years. With AF_UNSPEC that function queries A only
+ * if there is no AAAA; ares_getaddrinfo(), which queries both, needs 1.16, and
+ * CentOS 7 has 1.10. In both cases a channel has one UDP socket per server, on
+ * which both queries are sent.
  */
 #include <netdb.h>
 #include <stdio.h>
@@ -21,9 +21,9 @@
 static const struct client client = {
 	.program = "lookup-cares",
 	.about =
-"Look up a name's A and AAAA records by c-ares: both queries from one socket; after\n"
-"the timeout it asks again for what is missing.\n",
-	/* Its own default, up to 1.19; resolv.conf(5) cannot change it there. */
+"Look up a name's A and AAAA records with c-ares: both queries from one socket; after\n"
+"the timeout unanswered queries are retransmitted.\n",
+	/* c-ares' default up to 1.19; resolv.conf(5) cannot change it there. */
 	.timeout_s = 5,
 };
 
@@ -41,7 +41,7 @@ static void on_host(void *context, int status, int timeouts, struct hostent *hos
 		lookup_add(lookup, host->h_addrtype, *address);
 }
 
-/* Until nothing is outstanding: c-ares ends every query, if only by its last timeout. */
+/* Runs until no query is outstanding: c-ares ends every query at the latest by its last timeout. */
 static void drive(ares_channel channel)
 {
 	for (;;) {
@@ -56,7 +56,7 @@ static void drive(ares_channel channel)
 			return;
 		timeout = ares_timeout(channel, NULL, &left);
 		if (select(sockets, &readable, &writable, NULL, timeout) < 0) {
-			/* A signal: the sets say nothing then. */
+			/* Interrupted by a signal: the sets are invalid. */
 			FD_ZERO(&readable);
 			FD_ZERO(&writable);
 		}

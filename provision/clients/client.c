@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the DNS clients have in common. */
+/* Functions shared by the DNS clients. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -16,14 +16,14 @@ static void print_help(const struct client *client, bool has_tries)
 
 	printf("Usage: %s [OPTION]... NAME\n%s\n", program, client->about);
 	if (has_tries)
-		printf("  -t, --tries N   look the name up N times, 1 to %d, each time with a new socket, and\n"
+		printf("  -t, --tries N   look up the name N times, 1 to %d, each time with a new socket, and\n"
 		       "                  stop after a lookup that took longer than half the timeout (default 1)\n",
 		       MAX_TRIES);
 	printf("  -h, --help      show this\n"
 	       "\n"
 	       "One JSON object on one line: \"addresses\", \"lookup_s\" (the longest lookup, in\n"
-	       "seconds), \"lookups\" (how many were made), \"stalled\" (how many of them took longer\n"
-	       "than half the timeout, which is %.1f s).\n"
+	       "seconds), \"lookups\" (their number), \"stalled\" (the number of lookups that took\n"
+	       "longer than half the timeout, which is %.1f s).\n"
 	       "\n"
 	       "Examples:\n"
 	       "  %s nfqueue.lab.test\n", client->timeout_s, program);
@@ -46,7 +46,7 @@ static bool is_name(const char *name)
 		if (label == 0 || label > MAX_LABEL)
 			return false;
 		at += label;
-		/* A dot may end the name, too. */
+		/* A trailing dot is allowed. */
 	} while (*at++ == '.' && *at);
 	return at[-1] == '\0' || at[-1] == '.';
 }
@@ -67,7 +67,7 @@ static unsigned int number(const char *program, const char *text)
 
 const char *client_name(const struct client *client, int argc, char **argv, unsigned int *tries)
 {
-	/* --tries is first: those without it begin behind it. */
+	/* --tries is first, so that clients without it skip the first entry. */
 	static const struct option known[] = {
 		{ "tries", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
@@ -84,16 +84,16 @@ const char *client_name(const struct client *client, int argc, char **argv, unsi
 			print_help(client, tries);
 			exit(EXIT_SUCCESS);
 		default:
-			/* getopt_long has said what is wrong. */
+			/* getopt_long has printed the error. */
 			exit(EXIT_USAGE);
 		}
 	}
 	if (argc - optind != 1) {
-		fprintf(stderr, "%s: one name is looked up, not %d: see --help\n", client->program, argc - optind);
+		fprintf(stderr, "%s: expected one name, not %d: see --help\n", client->program, argc - optind);
 		exit(EXIT_USAGE);
 	}
 	if (!is_name(argv[optind])) {
-		fprintf(stderr, "%s: '%s' is no name that DNS could be asked for\n", client->program, argv[optind]);
+		fprintf(stderr, "%s: '%s' is not a valid DNS name\n", client->program, argv[optind]);
 		exit(EXIT_USAGE);
 	}
 	return argv[optind];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the DNS clients have in common: the command line, the time a lookup
- * took, and the line that says so.
+ * Functions shared by the DNS clients: the command line, the timing of lookups,
+ * and the report.
  */
 #ifndef CLIENT_H
 #define CLIENT_H
@@ -14,7 +14,7 @@ enum {
 	/* As curl's: the name could not be resolved. */
 	EXIT_UNRESOLVED = 6,
 
-	/* What comes after so many is not kept. */
+	/* Further addresses are ignored. */
 	MAX_ADDRESSES = 64,
 	/* A name as text (RFC 1035, 2.3.4: 255 bytes with the lengths before the labels), and a label. */
 	MAX_NAME = 253,
@@ -24,17 +24,17 @@ enum {
 
 struct client {
 	const char *program;
-	/* How it asks, for --help: whole lines. */
+	/* Description for --help: whole lines. */
 	const char *about;
-	/* How long it waits for an answer before it asks again. */
+	/* Retransmit timeout. */
 	double timeout_s;
 };
 
-/* What was found, and of all lookups made how long they took. */
+/* The result of the last lookup, and the timing of all lookups. */
 struct lookup {
 	char addresses[MAX_ADDRESSES][INET6_ADDRSTRLEN];
 	unsigned int count;
-	/* Why there are no addresses: the last that went wrong. */
+	/* Why there are no addresses: the last error. */
 	char why[128];
 	double started_s;
 	double longest_s;
@@ -46,25 +46,25 @@ struct lookup {
 double monotonic_s(void);
 
 /*
- * Reads the command line and gives the name to look up: letters, digits,
+ * Parses the command line and returns the name to look up: letters, digits,
  * hyphens and underscores in labels, so that it needs no quoting in JSON. Ends
- * the program after --help, and when it cannot be understood. Where "tries" is
- * NULL there is no option --tries.
+ * the program after --help and on errors. If "tries" is NULL there is no option
+ * --tries.
  */
 const char *client_name(const struct client *client, int argc, char **argv, unsigned int *tries);
 
-/* A lookup begins: what an earlier one found is forgotten, how long it took is not. */
+/* Begins a lookup: clears the result of an earlier one, not its timing. */
 void lookup_begin(struct lookup *lookup);
 
-/* It is over; true when it took longer than half the client's timeout, and so has waited for an answer that was lost. */
+/* Ends a lookup; true if it took longer than half the client's timeout, that is, if it waited for a lost answer. */
 bool lookup_end(struct lookup *lookup, const struct client *client);
 
-/* "address" is that of a struct in_addr or in6_addr; other families are passed over. */
+/* Adds an address; "address" points to a struct in_addr or in6_addr; other families are ignored. */
 void lookup_add(struct lookup *lookup, int family, const void *address);
 
 void lookup_failed(struct lookup *lookup, const char *why);
 
-/* Prints what was found, and gives the program's exit status. */
+/* Prints the result, and returns the program's exit status. */
 int client_report(const struct client *client, const char *name, const struct lookup *lookup);
 
 #endif

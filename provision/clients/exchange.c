@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Queries over UDP, and the wait for their answers. */
+/* Queries over UDP, and waiting for their answers. */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -13,7 +13,7 @@
 
 static bool parse_address(const char *text, struct server *server)
 {
-	/* Nothing is looked up here; this also reads "fe80::1%eth0". */
+	/* Numeric only, without a lookup; also parses "fe80::1%eth0". */
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM };
 	struct addrinfo *found;
 
@@ -60,7 +60,7 @@ void exchanges_prepare(struct exchange exchanges[BOTH], const char *name)
 	uint16_t id;
 	unsigned int i;
 
-	/* An id must differ from the other query's and from the last lookup's: nobody forges answers here. */
+	/* The id must differ from the other query's and the last lookup's; it need not be unpredictable here. */
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	id = (uint16_t)((now.tv_nsec >> 4) ^ getpid());
 	for (i = 0; i < BOTH; i++) {
@@ -81,7 +81,7 @@ void exchange_send(struct exchange *exchange, struct lookup *lookup)
 	exchange->state = MISSING;
 }
 
-/* One message of a socket goes to whichever query it answers; one that answers none is passed over. */
+/* Assigns one received message to the query that it answers; others are ignored. */
 static void receive(int fd, struct exchange *exchanges, unsigned int count, struct lookup *lookup)
 {
 	unsigned char message[MESSAGE_BYTES];
@@ -90,7 +90,7 @@ static void receive(int fd, struct exchange *exchanges, unsigned int count, stru
 
 	if (length < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	/* An error of the socket (nobody listens there) is one of all its queries. */
+	/* A socket error, such as ECONNREFUSED, applies to all its queries. */
 	if (length < 0)
 		lookup_failed(lookup, strerror(errno));
 	for (i = 0; i < count; i++) {
@@ -124,7 +124,7 @@ void exchanges_wait(struct exchange *exchanges, unsigned int count, double timeo
 		left_s = end_s - monotonic_s();
 		if (!waiting || left_s <= 0)
 			break;
-		/* A millisecond more: it must not turn round and round within the last one. */
+		/* Round up, to avoid a busy loop in the last millisecond. */
 		if (poll(ready, count, (int)(left_s * 1000) + 1) <= 0)
 			continue;
 		for (i = 0; i < count; i++)

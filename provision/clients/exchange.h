@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Queries to the first server of /etc/resolv.conf over UDP, and the wait for their answers. */
+/* Queries to the first server of /etc/resolv.conf over UDP, and waiting for their answers. */
 #ifndef EXCHANGE_H
 #define EXCHANGE_H
 
@@ -19,31 +19,31 @@ struct server {
 };
 
 enum state {
-	MISSING,	/* there is no answer yet, and none is waited for */
+	MISSING,	/* no answer, and not waiting for one */
 	WAITING,
 	ANSWERED,
 };
 
-/* A query on its way; two may share a socket. */
+/* A query in flight; two may share a socket. */
 struct exchange {
 	struct query query;
 	int socket;
 	enum state state;
 };
 
-/* The first server that resolv.conf names; where it names none, the one on this machine, as resolv.conf(5) has it. */
+/* Returns the first server of resolv.conf, or else the local one, see resolv.conf(5). */
 struct server server_read(void);
 
-/* A connected socket with a port of its own; below 0 when there is none, and the lookup knows why. */
+/* Returns a new connected socket; negative on error, which is stored in the lookup. */
 int server_connect(const struct server *server, struct lookup *lookup);
 
-/* The two queries for a name, A first; they have no sockets yet. */
+/* Prepares the two queries for a name, A first, without sockets. */
 void exchanges_prepare(struct exchange exchanges[BOTH], const char *name);
 
 /* Sends the query on its socket. */
 void exchange_send(struct exchange *exchange, struct lookup *lookup);
 
-/* Waits until none of them is waited for any more; what has no answer in time is missing. */
+/* Waits for the answers until the timeout; unanswered queries become MISSING. */
 void exchanges_wait(struct exchange *exchanges, unsigned int count, double timeout_s, struct lookup *lookup);
 
 #endif

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lookup-glibc, lookup-musl - look a name up by the C library's resolver
+ * lookup-glibc, lookup-musl - look up a name with the C library's resolver
  *
- * The same few lines, built with two C libraries: what differs between them
- * is the resolver alone.
+ * The same source, built with two C libraries: only the resolver differs.
  */
 #include <netdb.h>
 #include <stdio.h>
@@ -13,28 +12,28 @@
 #include "client.h"
 
 static const struct client client = {
-/* musl, on purpose, has no macro to be known by. */
+/* musl deliberately has no macro to detect it. */
 #ifdef __GLIBC__
 	.program = "lookup-glibc",
 	.about =
-"Look up a name's A and AAAA records by glibc's getaddrinfo(): both queries from\n"
-"one socket; after the timeout it asks again for both, one by one.\n",
+"Look up a name's A and AAAA records with glibc's getaddrinfo(): both queries from\n"
+"one socket; after the timeout both are retransmitted, one after the other.\n",
 	/* RES_TIMEOUT in glibc's resolv.h. */
 	.timeout_s = 5,
 #else
 	.program = "lookup-musl",
 	.about =
-"Look up a name's A and AAAA records by musl's getaddrinfo(): both queries from\n"
-"one socket; after the timeout it asks again for what is missing. Of the options\n"
-"in resolv.conf it knows ndots, timeout and attempts, and no others.\n",
-	/* resolv.conf(5)'s timeout of 5 s, shared out among two attempts. */
+"Look up a name's A and AAAA records with musl's getaddrinfo(): both queries from\n"
+"one socket; after the timeout unanswered queries are retransmitted. Of the options\n"
+"in resolv.conf it supports only ndots, timeout and attempts.\n",
+	/* resolv.conf(5)'s timeout of 5 s, divided by two attempts. */
 	.timeout_s = 2.5,
 #endif
 };
 
 static void resolve(const char *name, struct lookup *lookup)
 {
-	/* One socket type: each address comes once. No AI_ADDRCONFIG: both families are asked for wherever it runs. */
+	/* One socket type: each address is returned once. No AI_ADDRCONFIG: always query both families. */
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *found = NULL;
 	const struct addrinfo *at;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* DNS messages: all that comes from a server is read within its bounds. */
+/* DNS messages; all input from a server is bounds-checked. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 enum {
 	HEADER_BYTES = 12,
 	CLASS_IN = 1,
-	/* Behind a record's name: type, class, time to live, length of the data. */
+	/* After a record's name: type, class, time to live, length of the data. */
 	RECORD_BYTES = 10,
 	POINTER = 0xc0,
 };
@@ -52,7 +52,7 @@ void query_write(struct query *query, const char *name, unsigned int type, uint1
 	query->type = type;
 }
 
-/* A server may give the name's letters in another case. A label's length is never a letter. */
+/* Compares case-insensitively: a server may change the case of the name. A label's length is never a letter. */
 static bool is_same_question(const struct query *query, const unsigned char *message)
 {
 	size_t at;
@@ -72,7 +72,7 @@ static bool is_answer(const struct query *query, const unsigned char *message, s
 	       is_same_question(query, message);
 }
 
-/* Behind the name at "at", or behind the message's end when the name does not end within it. */
+/* Returns the offset after the name at "at"; greater than "length" if the name does not end within the message. */
 static size_t skip_name(const unsigned char *message, size_t length, size_t at)
 {
 	while (at < length && message[at] != 0) {
@@ -85,7 +85,7 @@ static size_t skip_name(const unsigned char *message, size_t length, size_t at)
 	return at + 1;
 }
 
-/* Walks through the answer's records; false when they do not end within the message. */
+/* Parses the answer's records; false if they do not end within the message. */
 static bool read_records(const struct query *query, const unsigned char *message, size_t length,
 			 struct lookup *lookup)
 {
@@ -128,8 +128,8 @@ bool answer_read(const struct query *query, const unsigned char *message, size_t
 	if (rcode) {
 		char why[64];
 
-		snprintf(why, sizeof(why), "the server says %s (RCODE %u)",
-			 rcode == 2 ? "SERVFAIL" : rcode == 3 ? "NXDOMAIN" : rcode == 5 ? "REFUSED" : "no", rcode);
+		snprintf(why, sizeof(why), "the server answered %s (RCODE %u)",
+			 rcode == 2 ? "SERVFAIL" : rcode == 3 ? "NXDOMAIN" : rcode == 5 ? "REFUSED" : "error", rcode);
 		lookup_failed(lookup, why);
 	}
 	return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* DNS messages (RFC 1035, 4): a query is written, an answer is read. */
+/* Writes queries and parses answers (RFC 1035, 4). */
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
@@ -13,7 +13,7 @@ enum {
 	TYPE_A = 1,	/* RFC 1035, 3.2.2 */
 	TYPE_AAAA = 28,	/* RFC 3596, 2.1 */
 
-	/* No message over UDP is longer (RFC 1035, 4.2.1): these queries do not ask for more. */
+	/* Maximum length over UDP without EDNS (RFC 1035, 4.2.1). */
 	MESSAGE_BYTES = 512,
 };
 
@@ -23,13 +23,12 @@ struct query {
 	unsigned int type;
 };
 
-/* "name" is one that client_name() has let pass. */
+/* "name" was checked by client_name(). */
 void query_write(struct query *query, const char *name, unsigned int type, uint16_t id);
 
 /*
- * True when the message answers the query, be it with an error; what it has of
- * addresses is added then. A message that is no whole and right answer changes
- * nothing.
+ * Returns true if the message answers the query, also with an error, and adds
+ * its addresses to the lookup. Invalid and incomplete messages have no effect.
  */
 bool answer_read(const struct query *query, const unsigned char *message, size_t length, struct lookup *lookup);
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lookup-sockets - look a name up with a socket for each query
+ * lookup-sockets - look up a name with one socket per query
  *
- * As the resolver in Go's net package does it: A and AAAA are asked for side
- * by side, each from a socket of its own, and each again from yet another one
- * after five seconds; two attempts in all. Each query is a flow of its own to
- * conntrack, so that the two cannot clash.
+ * Like the resolver in Go's net package: A and AAAA are queried concurrently,
+ * each from its own socket, and again from new sockets after five seconds; two
+ * attempts in total. Each query is a separate flow for conntrack, so the two
+ * cannot clash.
  */
 #include <string.h>
 #include <unistd.h>
@@ -19,9 +19,9 @@ enum {
 static const struct client client = {
 	.program = "lookup-sockets",
 	.about =
-"Look up a name's A and AAAA records as programs in Go do: each query from a socket of\n"
-"its own; after the timeout it asks once more for what is missing. Of resolv.conf it\n"
-"reads the first nameserver, nothing else.\n",
+"Look up a name's A and AAAA records like programs in Go: each query from its own\n"
+"socket; after the timeout unanswered queries are sent once more. Of resolv.conf\n"
+"only the first nameserver is used.\n",
 	.timeout_s = 5,
 };
 

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ctrewind - turns the conntrack of a newer kernel back to an earlier era
+ * ctrewind - rewinds the conntrack of a newer kernel to an earlier era
  *
- * What a kernel does when two packets of one flow, each with a conntrack of
- * its own, come out of NFQUEUE has changed, and changed back
+ * The kernel's behaviour when two packets of one flow, with separate
+ * conntracks, are reinjected from NFQUEUE has changed several times
  * (net/netfilter/nf_conntrack_core.c):
  *
  *   drop      up to 4.6, RHEL 7.0 to 7.4: __nf_conntrack_confirm() finds the
  *             first packet's entry, counts insert_failed, returns NF_DROP
  *   resolve   4.7 (71d8c47fc653) to 4.18, RHEL 7.7 to 7.9, and from 6.12
  *             (8af79d3edb5f) on: nf_ct_resolve_clash() gives the packet the
- *             first one's entry. RHEL counts insert_failed all the same
+ *             first one's entry. RHEL still counts insert_failed. If the
+ *             entry was changed by NAT and does not match the packet's own
+ *             entry, RHEL drops the packet and also counts drop
  *   relookup  4.19 (368982cd7d1b) to 6.11: nf_conntrack_update() looks the
  *             flow up again when a packet is reinjected, so nothing clashes
  *
- * This module takes a kernel from 4.19 on and steps back: both eras skip
- * nf_conntrack_update(), era drop also nf_ct_resolve_clash().
+ * This module emulates earlier eras on kernels from 4.19 on: both eras skip
+ * nf_conntrack_update(), era drop also nf_ct_resolve_clash(). Era resolve is
+ * RHEL's: it skips nf_ct_resolve_clash_harder() (5.6, 6a757c07e51f), which
+ * lets a packet pass whose entry cannot be merged.
  *
- * A function is skipped by a kprobe at its entry which sends the processor to
- * a function here that has the same parameters and returns what is wanted.
+ * A function is skipped by a kprobe at its entry, which continues in another
+ * function with the same parameters and the wanted return value.
  */
 #define pr_fmt(fmt) "[ctrewind] " fmt
 
@@ -34,14 +38,15 @@
 #include <net/net_namespace.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_l4proto.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 
 /*
- * The functions probed had other parameters before 5.6 (6a757c07e51f), and
- * standing in for those would crash; 5.10 is the oldest long-term kernel since.
+ * The probed functions had other parameters before 5.6 (6a757c07e51f), so the
+ * replacements would crash; 5.10 is the oldest long-term kernel since.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
-#error "ctrewind knows the conntrack of Linux 5.10 and later only"
+#error "ctrewind supports the conntrack of Linux 5.10 and later only"
 #endif
 
 enum era { ERA_NONE, ERA_DROP, ERA_RESOLVE };
@@ -50,7 +55,7 @@ static const char * const era_names[] = {
 	[ERA_NONE] = "none", [ERA_DROP] = "drop", [ERA_RESOLVE] = "resolve",
 };
 
-/* Written through the parameter only; the probes read it once a packet. */
+/* Written only through the parameter; the probes read it once per packet. */
 static enum era era = ERA_NONE;
 
 static atomic64_t relookups_skipped;
@@ -98,7 +103,7 @@ static const struct kernel_param_ops count_ops = {
 module_param_cb(relookups_skipped, &count_ops, &relookups_skipped, 0444);
 MODULE_PARM_DESC(relookups_skipped, "reinjected packets whose flow was not looked up again");
 module_param_cb(clashes_dropped, &count_ops, &clashes_dropped, 0444);
-MODULE_PARM_DESC(clashes_dropped, "clashing packets dropped, as in era drop");
+MODULE_PARM_DESC(clashes_dropped, "clashing packets dropped: all in era drop, those that cannot be merged in era resolve");
 module_param_cb(clashes_resolved, &count_ops, &clashes_resolved, 0444);
 MODULE_PARM_DESC(clashes_resolved, "clashing packets given the first one's entry, as in era resolve");
 
@@ -116,21 +121,53 @@ static void count_insert_failed(struct net *net)
 		this_cpu_inc(net->ct.stat->insert_failed);
 }
 
-/* What nf_conntrack_update() says for "go on": a verdict from 6.7 (6291b3a67ad5). */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-#define GO_ON NF_ACCEPT
-#else
-#define GO_ON 0
-#endif
+static void count_drop(struct net *net)
+{
+	if (net)
+		this_cpu_inc(net->ct.stat->drop);
+}
 
-/* Stands in for nf_conntrack_update(): go on with the conntrack it has. */
+/*
+ * The return value of nf_conntrack_update() for "continue": a verdict from 6.7
+ * (6291b3a67ad5) on, 0 before; stable kernels may have either. The function
+ * does nothing for a packet without a conntrack, so it is called with such a
+ * packet, before it is probed, to determine the value.
+ */
+static int continue_value;
+
+static int __init determine_continue_value(void)
+{
+	const struct nf_ct_hook *hook;
+	struct sk_buff *skb = alloc_skb(0, GFP_KERNEL);
+	int answer = -ENOENT;
+
+	if (!skb)
+		return -ENOMEM;
+	rcu_read_lock();
+	hook = rcu_dereference(nf_ct_hook);
+	if (hook && hook->update)
+		answer = hook->update(&init_net, skb);
+	rcu_read_unlock();
+	kfree_skb(skb);
+	if (answer == -ENOENT)
+		return answer;
+	if (answer != 0 && answer != NF_ACCEPT) {
+		pr_err("nf_conntrack_update answers %d for a packet without a conntrack; 0 and %d are known to mean \"continue\"\n",
+		       answer, NF_ACCEPT);
+		return -EOPNOTSUPP;
+	}
+	continue_value = answer;
+	return 0;
+}
+
+/* Replaces nf_conntrack_update(): continue with the packet's conntrack. */
 static int skip_relookup(struct net *net, struct sk_buff *skb)
 {
 	atomic64_inc(&relookups_skipped);
-	return GO_ON;
+	return continue_value;
 }
 
-/* Stands in for nf_ct_resolve_clash(): what label "out" did before 4.7. */
+/* Replaces nf_ct_resolve_clash(): what label "out" did before 4.7. */
 static int drop_clash(struct sk_buff *skb, struct nf_conntrack_tuple_hash *h,
 		      u32 reply_hash)
 {
@@ -139,7 +176,7 @@ static int drop_clash(struct sk_buff *skb, struct nf_conntrack_tuple_hash *h,
 	return NF_DROP;
 }
 
-/* The function probed is not entered: its arguments stay where they are. */
+/* Continues in another function instead of the probed one; registers with arguments are unchanged. */
 static int go_instead(struct pt_regs *regs, unsigned long function)
 {
 	instruction_pointer_set(regs, function);
@@ -151,40 +188,63 @@ static int at_update(struct kprobe *probe, struct pt_regs *regs)
 	return go_instead(regs, (unsigned long)skip_relookup);
 }
 
+/* Looked up at load, not linked, so that this module can report a missing nf_conntrack. */
+static typeof(&nf_ct_l4proto_find) find_l4proto;
+
+/*
+ * The first check of nf_ct_resolve_clash(); if it fails, the function itself
+ * counts drop and insert_failed, as RHEL does.
+ */
+static bool may_clash(struct nf_conntrack_tuple_hash *h)
+{
+	return find_l4proto(nf_ct_protonum(nf_ct_tuplehash_to_ctrack(h)))->allow_clash;
+}
+
+static struct kretprobe resolved_probe;
+
+/*
+ * Era resolve continues in __nf_ct_resolve_clash(), whose first two parameters
+ * are the same: it merges by RHEL 7.8's rule, and returns NF_DROP otherwise.
+ */
 static int at_resolve_clash(struct kprobe *probe, struct pt_regs *regs)
 {
-	if (READ_ONCE(era) != ERA_DROP)
+	if (READ_ONCE(era) == ERA_DROP)
+		return go_instead(regs, (unsigned long)drop_clash);
+	if (!may_clash((struct nf_conntrack_tuple_hash *)regs_get_kernel_argument(regs, 1)))
 		return 0;
-	return go_instead(regs, (unsigned long)drop_clash);
+	return go_instead(regs, (unsigned long)resolved_probe.kp.addr);
 }
 
 /*
- * An empty post_handler keeps kprobes from being optimised into a jump, which
- * could not change where execution goes on (Documentation/trace/kprobes.rst).
+ * An empty post_handler prevents the optimisation of kprobes into jumps, which
+ * cannot change the instruction pointer (Documentation/trace/kprobes.rst).
  */
 static void nothing_after(struct kprobe *probe, struct pt_regs *regs,
 			  unsigned long flags)
 {
 }
 
-/* A clash that was resolved: RHEL 7 counts it as a failed insert all the same. */
-static int remember_skb(struct kretprobe_instance *instance, struct pt_regs *regs)
+/* Remembers the packet's namespace before its conntrack is released or replaced. */
+static int remember_net(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
-	struct sk_buff **skb = (struct sk_buff **)instance->data;
+	struct net **net = (struct net **)instance->data;
 
-	*skb = (struct sk_buff *)regs_get_kernel_argument(regs, 0);
+	*net = net_of((const struct sk_buff *)regs_get_kernel_argument(regs, 0));
 	return 0;
 }
 
 static int after_resolve_clash(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
-	struct sk_buff **skb = (struct sk_buff **)instance->data;
+	struct net **net = (struct net **)instance->data;
 
-	/* Not resolved: the kernel has counted insert_failed and drop itself. */
-	if ((int)regs_return_value(regs) != NF_ACCEPT)
+	/* RHEL 7 counts every clash as a failed insert, also resolved ones. */
+	count_insert_failed(*net);
+	if ((int)regs_return_value(regs) == NF_ACCEPT) {
+		atomic64_inc(&clashes_resolved);
 		return 0;
-	atomic64_inc(&clashes_resolved);
-	count_insert_failed(net_of(*skb));
+	}
+	atomic64_inc(&clashes_dropped);
+	count_drop(*net);
 	return 0;
 }
 
@@ -201,21 +261,21 @@ static struct kprobe clash_probe = {
 };
 
 /*
- * On the function that resolves, not on its caller. A packet that era drop
- * sends elsewhere never gets as far as this one's return.
+ * Probes the function that resolves, in which era resolve continues. In era
+ * drop it is never reached.
  */
 static struct kretprobe resolved_probe = {
 	.kp.symbol_name = "__nf_ct_resolve_clash",
-	.entry_handler = remember_skb,
+	.entry_handler = remember_net,
 	.handler = after_resolve_clash,
-	.data_size = sizeof(struct sk_buff *),
+	.data_size = sizeof(struct net *),
 	.maxactive = 64,
 };
 
 static int explain(int err, const char *symbol)
 {
 	if (err == -ENOENT)
-		pr_err("%s not found: load nf_conntrack first, or this kernel is not known to ctrewind (5.10 to 6.12 are)\n",
+		pr_err("%s not found: load nf_conntrack first, or this kernel is unsupported (5.10 to 6.12 are supported)\n",
 		       symbol);
 	else
 		pr_err("%s cannot be probed: error %d\n", symbol, err);
@@ -232,22 +292,29 @@ static int __init ctrewind_init(void)
 	}
 
 	/*
-	 * Probes do not hold the module they are in. Were nf_conntrack taken
-	 * away and loaded again, it would be of its own era while ours still
-	 * said another.
+	 * Probes do not hold a reference to the probed module. Without a
+	 * reference nf_conntrack could be reloaded, and would be in its own
+	 * era while this module reports another.
 	 */
-	if (!symbol_get(nf_conntrack_htable_size))
+	find_l4proto = symbol_get(nf_ct_l4proto_find);
+	if (!find_l4proto)
 		return explain(-ENOENT, clash_probe.symbol_name);
 
-	err = register_kprobe(&clash_probe);
-	if (err) {
-		explain(err, clash_probe.symbol_name);
-		goto no_clash;
-	}
+	err = determine_continue_value();
+	if (err == -ENOENT)
+		explain(err, update_probe.symbol_name);
+	if (err)
+		goto no_resolved;
+	/* First, since the next probe jumps to this one's address. */
 	err = register_kretprobe(&resolved_probe);
 	if (err) {
 		explain(err, resolved_probe.kp.symbol_name);
 		goto no_resolved;
+	}
+	err = register_kprobe(&clash_probe);
+	if (err) {
+		explain(err, clash_probe.symbol_name);
+		goto no_clash;
 	}
 	err = register_kprobe(&update_probe);
 	if (err) {
@@ -258,24 +325,24 @@ static int __init ctrewind_init(void)
 	return 0;
 
 no_update:
-	unregister_kretprobe(&resolved_probe);
-no_resolved:
 	unregister_kprobe(&clash_probe);
 no_clash:
-	symbol_put(nf_conntrack_htable_size);
+	unregister_kretprobe(&resolved_probe);
+no_resolved:
+	symbol_put(nf_ct_l4proto_find);
 	return err;
 }
 
 /*
- * The functions here run under rcu_read_lock() (nfqnl_reinject(), the hooks
- * of netfilter), for whose end unregistering waits: none is left running.
+ * The functions here run under rcu_read_lock() (nfqnl_reinject(), netfilter's
+ * hooks); unregistering waits for a grace period, so none is left running.
  */
 static void __exit ctrewind_exit(void)
 {
 	unregister_kprobe(&update_probe);
-	unregister_kretprobe(&resolved_probe);
 	unregister_kprobe(&clash_probe);
-	symbol_put(nf_conntrack_htable_size);
+	unregister_kretprobe(&resolved_probe);
+	symbol_put(nf_ct_l4proto_find);
 	pr_info("unloaded: %lld relookups skipped, %lld clashes dropped, %lld resolved\n",
 		atomic64_read(&relookups_skipped), atomic64_read(&clashes_dropped),
 		atomic64_read(&clashes_resolved));
@@ -284,5 +351,5 @@ static void __exit ctrewind_exit(void)
 module_init(ctrewind_init);
 module_exit(ctrewind_exit);
 
-MODULE_DESCRIPTION("Turns conntrack back to an earlier era");
+MODULE_DESCRIPTION("Rewinds conntrack to an earlier era");
 MODULE_LICENSE("GPL");

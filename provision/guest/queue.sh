@@ -1,61 +1,57 @@
 #!/bin/sh
-# Finds out who can send packets to NFQUEUE in this machine, by trying: the hook module, or else a rule of nftables or of
-# iptables. Needs the test network (see network.sh); leaves nothing behind.
-# Usage: queue.sh    prints nfqdns, nftables or iptables, and on a second line why not those before it
-# Exit status 4: nobody can, and stderr says why.
+# Determines by trying what can send packets to NFQUEUE on this machine: the hook module, or a rule of nftables or
+# iptables. Changes nothing permanently.
+# Usage: queue.sh    prints nfqdns, nftables or iptables, and on a second line why the preceding ones failed
+# Exit status 4: none works; the reasons are on stderr.
 set -eu
 lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
 module=$lab/build/$(uname -r)/nfqdns.ko
-lane=lab-lane0 interface=lane
+interface=lane
+# shellcheck source-path=SCRIPTDIR source=rules.sh
+. "$lab/guest/rules.sh"
 why=''
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+output=$scratch/output tried=$scratch/tried rules=$scratch/rules
 
-# Port 0 has no packets.
+# Port 0 matches no packets.
 by_module() { insmod "$module" port=0 && rmmod nfqdns; }
 
-by_nftables() {
-	ip netns exec $lane nft -f - <<-EOF
-		table ip lab_probe {
-			chain queries {
-				type filter hook postrouting priority mangle;
-				oifname "$interface" udp dport 53 queue num 0
-			}
-		}
-		delete table ip lab_probe
-	EOF
-}
+# Sets a scenario's rule in a temporary namespace.
+by_nftables() { nftables_rules $interface mangle POSTROUTING 0 | in_a_namespace nft -f -; }
 
 by_iptables() {
-	for action in -A -D; do
-		ip netns exec $lane iptables -t mangle $action POSTROUTING -o $interface -p udp --dport 53 -j NFQUEUE --queue-num 0
-	done
+	iptables_rules $interface mangle POSTROUTING 0 >"$rules"
+	restore_with "$tried" in_a_namespace_reads
 }
+
+# shellcheck disable=SC2317  # called by restore_with
+in_a_namespace_reads() { in_a_namespace "$@" <"$rules"; }
 
 answer() {
 	printf '%s\n%s\n' "$1" "${why# }"
 	exit 0
 }
 
-# Remembers what was said, on one line.
+# Appends the command's output to the reasons, in one line.
 because() {
-	words=$(tr '\n' ' ' <"$said" | cut -c 1-200)
+	words=$(tr '\n' ' ' <"$output" | cut -c 1-200)
 	why="$why $1: ${words% };"
 }
 
-# A scenario may be at work.
+# A scenario may be using it.
 [ ! -e /sys/module/nfqdns ] || answer nfqdns
 if [ -e "$module" ]; then
-	if by_module >"$said" 2>&1; then answer nfqdns; fi
+	if by_module >"$output" 2>&1; then answer nfqdns; fi
 elif [ -e "${module%.ko}.failed" ]; then
-	grep -m 1 -i error "${module%.ko}.failed" >"$said" || tail -n 1 "${module%.ko}.failed" >"$said"
+	grep -m 1 -i error "${module%.ko}.failed" >"$output" || tail -n 1 "${module%.ko}.failed" >"$output"
 else
-	echo "not built, for want of the kernel's headers" >"$said"
+	echo "not built: the kernel's headers are missing" >"$output"
 fi
 because nfqdns
-if by_nftables >"$said" 2>&1; then answer nftables; fi
+if by_nftables >"$output" 2>&1; then answer nftables; fi
 because nftables
-if by_iptables >"$said" 2>&1; then answer iptables; fi
+if by_iptables >"$output" 2>&1; then answer iptables; fi
 because iptables
 echo "nothing sends packets to NFQUEUE here:$why" >&2
 exit 4

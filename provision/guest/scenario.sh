@@ -1,45 +1,62 @@
 #!/bin/sh
-# Prepares lanes for the trials of one scenario, and puts them back.
+# Prepares lanes for the trials of one scenario, and restores them.
 # Usage: scenario.sh begin LANES [SETTING=VALUE...]    lanes lab-lane0 .. lab-lane(LANES-1)
 #        scenario.sh end
 # Settings:
-#   nameserver=ADDRESS     whom the resolver asks; the test network's server by default
+#   nameserver="ADDRESS..."    the resolver's servers; the test network's server by default
+#   search="DOMAIN..."     the resolver's search domains; none by default
 #   resolver="OPTIONS"     the "options" of resolv.conf(5); none by default
-#   glibc=VERSION          the oldest C library that knows these options
-#   client=NAME            the client that will be used (see client.sh)
-#   outside=ADDRESS        a resolver outside of the test network: the lane gets a way out, through the machine
-#   cache=yes              a caching resolver of the lane's own, on 127.0.0.1
-#   queue=none|nfqdns|iptables|nftables    who sends the lane's DNS packets to NFQUEUE
-#   table=mangle|raw       ... where a rule does it: at POST_ROUTING, or before conntrack at OUTPUT
-#   bypass=yes             ... by a rule which lets them pass while no program listens
-#   listener=no            no program listens
-#   hold_packets=N hold_ms=T    when the verdict program lets them go (see user.out --help)
-#   firewall="RULES"       what iptables-restore(8) reads
-#   delay_ms=T delay_at=N  packets whose bytes N and N+1 say AAAA are delayed on the wire
-#   evidence=yes           gather evidence beside the trials (see gather.sh)
+#   glibc=VERSION          the oldest glibc that supports these options
+#   client=NAME            the client that will be used (see trials.sh)
+#   outside=ADDRESS        a resolver outside of the test network: the lane gets a route through the machine
+#   cache=ADDRESS          a caching resolver in each lane, on this address
+#   network=host|forwarded|bridged    where the client is: in the lane, or behind it (see shape.sh)
+#   ipv6=yes               the lane and the servers also have IPv6 addresses
+#   queue=none|nfqdns|iptables|nftables    what sends the lane's DNS packets to NFQUEUE
+#   table=mangle|raw       ... the table of a rule: after conntrack, or before it
+#   chain=CHAIN            ... its chain, as iptables names it
+#   bypass=yes             ... a rule that lets packets pass while no program listens
+#   listeners=N            so many programs listen; a rule spreads flows over their queues
+#   listening="OPTIONS"    options of the verdict program (see user.out --help)
+#   revive=yes             a verdict program is started anew before each trial
+#   agent=yes              a product, from the archive that the lab has sent (see agent.sh), queues in lane 0
+#   firewall="RULES"       input of iptables-restore(8)
+#   delay_ms=T delay_at=N  packets with type AAAA at byte N are delayed on the wire
+#   evidence=yes           gather evidence of the trials (see gather.sh)
 #   trace=none|stap        what traces the confirm of each DNS packet
-# Exit status 4: this machine lacks what the scenario is about, and stderr says what.
+# Exit status 4: this machine lacks what the scenario needs; the reason is on stderr.
 set -eu
 lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
 run=/run/lab
-# What is remembered from "begin" to "end": lanes (how many), and an empty file for each thing that has to be put back.
-# Its raw/ has those raw files that are the same for all trials.
+# State from "begin" to "end": lanes (their number), and an empty file for each setting to be restored. Its raw/ has the
+# raw files that are the same for all trials.
 state=$run/scenario
 tracer=$state/stap
-queue_number=0
 server=10.10.10.53
-# By which interface a lane's packets leave.
+servers=10.10.10.48/28
+# The lane's outgoing interface.
 interface=lane
+
+# shellcheck source-path=SCRIPTDIR source=rules.sh
+. "$lab/guest/rules.sh"
+# shellcheck source-path=SCRIPTDIR source=way-out.sh
+. "$lab/guest/way-out.sh"
+# shellcheck source-path=SCRIPTDIR source=agent.sh
+. "$lab/guest/agent.sh"
+# shellcheck source-path=SCRIPTDIR source=shape.sh
+. "$lab/guest/shape.sh"
+# shellcheck source-path=SCRIPTDIR source=names.sh
+. "$lab/guest/names.sh"
 
 each_lane() { "$lab/build/lanes" each --lanes "$lanes" "$@"; }
 
-# The same, with what is on standard input as that of each.
+# The same with standard input for each lane.
 each_lane_reads() {
 	cat >"$state/input"
 	each_lane --input "$state/input" "$@"
 }
 
-# Waits until the command given succeeds, ten seconds at most.
+# Waits until the given command succeeds, at most ten seconds.
 await() {
 	tries=0
 	until "$@"; do
@@ -55,12 +72,17 @@ need() {
 	exit 4
 }
 
-# Runs a command that asks the kernel for what not every kernel has.
+# Runs a command that needs an optional kernel feature.
 need_of_kernel() {
 	what=$1
 	shift
-	"$@" 2>"$state/said" && return
-	echo "this kernel does not do it by $what: $(head -n 1 "$state/said")" >&2
+	"$@" 2>"$state/output" && return
+	# The exit status does not distinguish this from a missing target.
+	if grep -q 'xtables lock' "$state/output"; then
+		echo "iptables did not get its lock: $(head -n 1 "$state/output")" >&2
+		exit 1
+	fi
+	echo "this kernel does not support it with $what: $(head -n 1 "$state/output")" >&2
 	exit 4
 }
 
@@ -76,107 +98,68 @@ need_glibc() {
 	has=$(getconf GNU_LIBC_VERSION | sed 's/[^0-9.]//g')
 	oldest=$(printf '%s\n%s\n' "$1" "$has" | sort -V | head -n 1)
 	[ "$oldest" = "$1" ] && return
-	echo "glibc $has knows no such resolver option; $1 does" >&2
+	echo "glibc $has does not support this resolver option; $1 does" >&2
 	exit 4
 }
 
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# A rule takes what leaves by the lane's interface; the module takes every DNS packet, a loopback's too.
+# A rule queues packets that leave by the lane's interface, or pass the lane; the module queues every DNS packet, also on
+# the loopback.
+# Usage: start_queueing BY TABLE CHAIN QUEUES BYPASS
 start_queueing() {
+	[ ! -e "$state/shape" ] || interface=''
 	case $1 in
-	nfqdns) insmod "$lab/build/$(uname -r)/nfqdns.ko" queue="$queue_number" ;;
+	nfqdns)
+		# Unload a module left by a killed queue.sh.
+		[ ! -e /sys/module/nfqdns ] || rmmod nfqdns
+		insmod "$lab/build/$(uname -r)/nfqdns.ko"
+		;;
 	iptables)
-		need iptables
-		[ "$2" = mangle ] && chain=POSTROUTING || chain=OUTPUT
-		need_of_kernel iptables each_lane iptables -t "$2" -A "$chain" -o "$interface" -p udp --dport 53 -j NFQUEUE --queue-num "$queue_number" \
-			${3:+--queue-bypass}
+		need iptables-restore
+		iptables_rules "$interface" "$2" "$3" "$4" "$5" | restore_in_lanes
 		;;
 	nftables)
 		need nft
-		[ "$2" = mangle ] && hook=postrouting || hook=output
-		need_of_kernel nftables each_lane_reads nft -f - <<-EOF
-			table ip lab {
-				chain queries {
-					type filter hook $hook priority $2;
-					oifname "$interface" udp dport 53 queue num $queue_number ${3:+bypass}
-				}
-			}
-		EOF
+		nftables_rules "$interface" "$2" "$3" "$4" "$5" | need_of_kernel nftables each_lane_reads nft -f -
 		;;
 	esac
 }
 
-# Rules, and modules that rules have loaded: with NAT in the kernel even a plain clash ends otherwise.
+# Sets the iptables rules on standard input in each lane.
+restore_in_lanes() {
+	cat >"$state/input"
+	need_of_kernel iptables restore_with "$state/tried" each_lane --input "$state/input"
+}
+
+# Removes rules, and modules that rules have loaded: with NAT in the kernel a plain clash may have another outcome.
 remove_rules() {
-	# The program may be there without the kernel's part.
-	! nft list tables >/dev/null 2>&1 || each_lane nft flush ruleset
-	# shellcheck disable=SC2016  # the lane's own tables
-	[ ! -e /proc/net/ip_tables_names ] ||
-		each_lane sh -c 'while read -r table; do iptables -t "$table" -F; done </proc/net/ip_tables_names'
-	unload_nat
-}
-
-# As far as nobody else uses it.
-unload_nat() {
-	for module in xt_nat nft_nat nft_masq xt_MASQUERADE nft_chain_nat iptable_nat nf_nat_ipv4 nf_nat; do
-		[ ! -e "/sys/module/$module" ] || rmmod "$module" 2>/dev/null || true
-	done
-}
-
-# Through the machine's own namespace, which hides the lane's address behind its own: the lane itself has no NAT. One
-# lane only: nobody's resolver is to be asked by many at once.
-open_way_out() {
-	if [ -z "$(ip route get "$1" 2>/dev/null)" ]; then
-		echo "this machine has no way to $1: a replica's network is closed" >&2
-		exit 4
-	fi
-	cat /proc/sys/net/ipv4/ip_forward >"$state/outside"
-	ip -batch - <<-EOF
-		link add out0 type veth peer name out netns lab-lane0
-		addr add 10.10.250.1/30 dev out0
-		link set out0 up
-	EOF
-	ip netns exec lab-lane0 ip -batch - <<-EOF
-		addr add 10.10.250.2/30 dev out
-		link set out up
-		route add default via 10.10.250.1
-	EOF
-	echo 1 >/proc/sys/net/ipv4/ip_forward
-	# A table of nftables can be removed whole; CentOS 7.0 has none.
-	if command -v nft >/dev/null; then
-		nft -f - <<-EOF
-			table ip lab_out {
-				chain hide {
-					type nat hook postrouting priority 100;
-					ip saddr 10.10.250.1/30 oifname != "out0" masquerade
-				}
-			}
-		EOF
-	else
-		iptables -t nat -A POSTROUTING -s "10.10.250.1/30" ! -o "out0" -j MASQUERADE
-	fi
-}
-
-close_way_out() {
-	[ -e "$state/outside" ] || return 0
-	ip link del "out0" 2>/dev/null || true
-	if command -v nft >/dev/null; then
-		nft delete table ip "lab_out" 2>/dev/null || true
-	else
-		iptables -t nat -D POSTROUTING -s "10.10.250.1/30" ! -o "out0" -j MASQUERADE 2>/dev/null || true
+	one_by_one=''
+	# The kernel may not support nf_tables, or not the flush.
+	! nft list tables >/dev/null 2>&1 || each_lane nft flush ruleset 2>/dev/null || one_by_one=yes
+	if [ -n "$one_by_one" ] || [ -e /proc/net/ip_tables_names ]; then
+		each_lane "$lab/guest/remove-rules.sh" 2>"$state/output" || one_by_one=failed
+		sort -u "$state/output" >&2
 	fi
 	unload_nat
-	cat "$state/outside" >/proc/sys/net/ipv4/ip_forward
-	rm -f "$state/outside"
+	[ "$one_by_one" != failed ]
 }
 
+# An address that is not of the loopback is added to it.
 start_cache() {
+	case $cache in
+	127.*) ;;
+	*)
+		echo "$cache" >"$state/cache"
+		each_lane ip addr add "$cache/32" dev lo
+		[ ! -e "$state/shape" ] || route_to_lane add "$cache"
+		;;
+	esac
 	each_lane dnsmasq --conf-file=/dev/null --user=root --no-resolv --no-hosts --server="$server" \
-		--listen-address=127.0.0.1 --bind-interfaces --pid-file=
+		--listen-address="$cache" --bind-interfaces --pid-file=
 }
 
-# A band of its own for packets with a question for AAAA (type 28: RFC 3596, 2.1).
+# A separate band for queries for AAAA (type 28: RFC 3596, 2.1).
 delay_aaaa() {
 	need tc
 	need_of_kernel "tc and netem" each_lane_reads tc -batch - <<-EOF
@@ -186,11 +169,19 @@ delay_aaaa() {
 	EOF
 }
 
-# What trials leave beside their own files.
+# Writes the raw files that are common to all trials.
 write_common() {
-	mkdir -p "$state/raw"
-	echo "nameserver $1" >"$state/raw/resolv.conf"
+	for nameserver in $1; do
+		echo "nameserver $nameserver"
+	done >"$state/raw/resolv.conf"
 	[ -z "$2" ] || echo "options $2" >>"$state/raw/resolv.conf"
+	[ -z "$3" ] || echo "search $3" >>"$state/raw/resolv.conf"
+	# The hook and the trace are machine-wide: the addresses identify the lane's packets. With several lanes each
+	# trial gets only its own lines of the log.
+	if [ "$lanes" = 1 ]; then
+		within 0 ip -o addr show >"$state/raw/addresses"
+		[ ! -e "$state/shape" ] || within "0$behind" ip -o addr show >>"$state/raw/addresses"
+	fi
 	lane=0
 	while [ "$lane" -lt "$lanes" ]; do
 		while IFS= read -r line; do
@@ -215,10 +206,10 @@ start_tracer() {
 		exit 1
 	fi
 	: >"$tracer.out"
-	# The trial empties the file, so it is appended to.
+	# Append, since the trial truncates the file.
 	setsid stap -g "$lab/stap/confirm.stp" </dev/null >>"$tracer.out" 2>"$tracer.err" &
 	echo $! >"$tracer.pid"
-	# It compiles a kernel module first: half a minute, later on a second.
+	# It first compiles a kernel module: half a minute, later a second (cached).
 	for _ in $(seq 20); do
 		! await grep -q '^ready' "$tracer.out" || return 0
 		kill -0 "$(cat "$tracer.pid")" 2>/dev/null || break
@@ -235,38 +226,48 @@ stop_tracer() {
 }
 
 end() {
+	remove_agent
 	[ -e "$state/lanes" ] || return 0
 	read -r lanes <"$state/lanes"
 	[ ! -e "$state/gathers" ] || "$lab/guest/gather.sh" stop lab-lane0
 	stop_tracer
-	# Verdict programs, caches, and trials that nobody waits for any more.
+	# Verdict programs, caches, and abandoned trials.
 	"$lab/build/lanes" clear lab-lane
 	[ ! -e "$state/delays" ] || each_lane tc qdisc del dev lane root 2>/dev/null || true
-	# Last, so that no packet is ever sent to a queue without a listener while a trial runs.
+	# Last, so that no packet is sent to a queue without a listener while a trial runs.
 	[ ! -e /sys/module/nfqdns ] || rmmod nfqdns
 	[ ! -e "$state/rules" ] || remove_rules
+	[ ! -e "$state/cache" ] || each_lane ip addr del "$(cat "$state/cache")/32" dev lo || true
+	ipv6_down
+	shape_down
 	close_way_out
 	rm -rf "$state" "$run/lab-lane0/gathered" "$run/lab-lane0/raw"
 }
 
 begin() {
-	nameserver=$server resolver='' glibc='' client=curl outside='' cache='' queue=none table=mangle bypass='' listener=yes
-	hold_packets=1 hold_ms=0 firewall='' delay_ms='' delay_at='' evidence='' trace=none
+	nameserver=$server resolver='' search='' glibc='' client=curl outside='' cache='' network=host ipv6='' queue=none table=mangle
+	chain=POSTROUTING bypass='' listeners=1 listening='' revive='' firewall='' delay_ms='' delay_at='' evidence='' trace=none
+	with_agent=''
 	for setting in "$@"; do
 		value=${setting#*=}
 		case $setting in
 		nameserver=*) nameserver=$value ;;
 		resolver=*) resolver=$value ;;
+		search=*) search=$value ;;
 		glibc=*) glibc=$value ;;
 		client=*) client=$value ;;
 		outside=*) outside=$value ;;
-		cache=yes) cache=$value ;;
+		cache=[0-9]*) cache=$value ;;
 		queue=none | queue=nfqdns | queue=iptables | queue=nftables) queue=$value ;;
+		network=host | network=forwarded | network=bridged) network=$value ;;
+		ipv6=yes) ipv6=$value ;;
 		table=mangle | table=raw) table=$value ;;
+		chain=PREROUTING | chain=FORWARD | chain=OUTPUT | chain=POSTROUTING) chain=$value ;;
 		bypass=yes) bypass=$value ;;
-		listener=no) listener=$value ;;
-		hold_packets=*) hold_packets=$value ;;
-		hold_ms=*) hold_ms=$value ;;
+		listeners=[0-9]) listeners=$value ;;
+		listening=*) listening=$value ;;
+		revive=yes) revive=$value ;;
+		agent=yes) with_agent=$value ;;
 		firewall=*) firewall=$value ;;
 		delay_ms=*) delay_ms=$value ;;
 		delay_at=*) delay_at=$value ;;
@@ -284,16 +285,20 @@ begin() {
 	mkdir -p "$state"
 	echo "$lanes" >"$state/lanes"
 	: >"$run/dnsmasq.log"
-	[ -z "$cache" ] || nameserver=127.0.0.1
+	[ -z "$cache" ] || nameserver=$cache
 	if [ -n "$outside" ]; then
 		nameserver=$outside interface=out
 		open_way_out "$outside"
 	fi
-	write_common "$nameserver" "$resolver"
+	mkdir -p "$state/raw"
+	[ "$network" = host ] || shape_up "$network"
+	[ -z "$ipv6" ] || ipv6_up
+	write_common "$nameserver" "$resolver" "$search"
 	[ -z "$cache" ] || start_cache
-	# Before the hook is loaded, which the gatherers ask for something.
-	[ "$evidence$trace" = none ] || : >"$state/gathers"
-	[ -z "$evidence" ] || "$lab/guest/gather.sh" start lab-lane0 $interface
+	# Before the hook is loaded: the tracers load it to read its parameters.
+	[ "$evidence$trace$with_agent" = none ] || : >"$state/gathers"
+	# What a product does with packets only the kernel's trace shows.
+	[ -z "$evidence$with_agent" ] || "$lab/guest/gather.sh" start lab-lane0 $interface "${evidence:-only-trace}"
 	[ "$trace" = none ] || start_tracer
 	case $queue:$firewall in
 	none: | nfqdns:) ;;
@@ -305,13 +310,19 @@ begin() {
 	fi
 	if [ -n "$firewall" ]; then
 		need iptables-restore
-		printf '%s\n' "$firewall" | need_of_kernel iptables each_lane_reads iptables-restore
+		printf '%s\n' "$firewall" | restore_in_lanes
 	fi
 	if [ "$queue" != none ]; then
-		[ "$listener" = no ] || "$lab/build/lanes" serve --lanes "$lanes" --queue "$queue_number" \
-			"$lab/build/user.out" --queue "$queue_number" --hold-packets "$hold_packets" --hold-ms "$hold_ms" \
-			--log "$run/{lane}/verdict.jsonl"
-		start_queueing "$queue" "$table" "$bypass"
+		printf '%s\n' "$listeners" "$listening" >"$state/listener"
+		[ "$listeners" = 0 ] || "$lab/guest/listener.sh" start "$lanes"
+		[ -z "$revive" ] || : >"$state/revives"
+		queues=0
+		[ "$listeners" -le 1 ] || queues=0:$((listeners - 1))
+		start_queueing "$queue" "$table" "$chain" "$queues" "$bypass"
+	fi
+	if [ -n "$with_agent" ]; then
+		install_agent
+		start_agent
 	fi
 	loaded_modules >"$state/raw/modules"
 }
@@ -322,7 +333,10 @@ begin:[1-9]*)
 	shift 2
 	begin "$@"
 	;;
-end:) end ;;
+end:)
+	rm -f "$agent_sent"
+	end
+	;;
 *)
 	echo "usage: scenario.sh begin LANES [SETTING=VALUE...] | end" >&2
 	exit 2

@@ -29,19 +29,35 @@ struct header {
 	char unused[247];
 };
 
+/* What is to be written together: each write wakes sshd, which encrypts and sends it. */
+static char *gathered;
+static size_t gathered_bytes, gathered_size;
+
 static void put(const void *bytes, size_t length)
 {
-	const char *at = bytes;
+	if (length > gathered_size - gathered_bytes) {
+		gathered_size = 2 * gathered_size + length;
+		gathered = realloc(gathered, gathered_size);
+		if (!gathered)
+			give_up("allocate memory for", "the archive");
+	}
+	memcpy(gathered + gathered_bytes, bytes, length);
+	gathered_bytes += length;
+}
 
-	while (length) {
-		ssize_t written = write(STDOUT_FILENO, at, length);
+void archive_write(void)
+{
+	const char *at = gathered;
+
+	while (gathered_bytes) {
+		ssize_t written = write(STDOUT_FILENO, at, gathered_bytes);
 
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0)
 			give_up("write", "the archive");
 		at += written;
-		length -= (size_t)written;
+		gathered_bytes -= (size_t)written;
 	}
 }
 
@@ -61,7 +77,7 @@ static void put_header(const char *name, char type, size_t size)
 	header.type = type;
 	memcpy(header.magic, "ustar", 6);
 	memcpy(header.version, "00", 2);
-	/* The sum counts its own field as spaces. */
+	/* The checksum is computed with its own field as spaces. */
 	memset(header.checksum, ' ', sizeof(header.checksum));
 	for (i = 0; i < sizeof(header); i++)
 		sum += bytes[i];
@@ -83,14 +99,14 @@ void archive_add(const char *directory, const char *name, const char *content, s
 void archive_add_file(const char *directory, const char *path, const char *name)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat found;
+	struct stat status;
 	char *content = NULL;
 	size_t length = 0, size = 0;
 
 	if (fd < 0)
 		return;
-	if (fstat(fd, &found) == 0 && S_ISREG(found.st_mode)) {
-		/* To its end, not to its size: it may grow meanwhile. */
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+		/* Read to the end, not to its size: the file may grow. */
 		for (;;) {
 			ssize_t got;
 
@@ -139,4 +155,5 @@ void archive_end(void)
 	static const char ends[2 * BLOCK];
 
 	put(ends, sizeof(ends));
+	archive_write();
 }

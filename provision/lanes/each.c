@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The same done in each lane. */
+/* Runs a command in each lane. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +13,14 @@
 
 #include "each.h"
 
-/* As many as keep the processors busy; more would only wait for each other. */
+/* Enough to keep the processors busy. */
 enum { AT_A_TIME = 4 };
 
-/* How often, 20 ms apart, it is looked whether processes are gone. */
+/* Number of checks, 20 ms apart, whether processes have ended. */
 enum { LOOKS = 250 };
+
+/* Each lane's, that of the client behind it, and the server's. */
+enum { MOST_NAMESPACES = 2 * MOST_LANES + 1 };
 
 static void start(const struct lane *lane, const char *input, char **command)
 {
@@ -56,13 +59,13 @@ int each_run(unsigned int count, const char *input, char **command)
 			continue;
 		}
 		running--;
-		/* In the order of the operands: each has to be waited for. */
+		/* wait_for_one() must be the first operand, so that every process is awaited. */
 		worst = wait_for_one() ?: worst;
 	}
 	return worst;
 }
 
-/* What tells one namespace from another: /run/netns/NAME and /proc/PID/ns/net are the same file, or links that say so. */
+/* Identifies a namespace: /run/netns/NAME and /proc/PID/ns/net have the same inode. */
 static ino_t inode_of(const char *path)
 {
 	struct stat found;
@@ -71,7 +74,7 @@ static ino_t inode_of(const char *path)
 }
 
 struct namespaces {
-	ino_t inodes[2 * MOST_LANES];
+	ino_t inodes[MOST_NAMESPACES];
 	unsigned int count;
 };
 
@@ -82,8 +85,8 @@ static struct namespaces find_namespaces(const char *prefix)
 	const struct dirent *entry;
 	char path[PATH_MAX];
 
-	/* Before the first one is made, there is no such directory. */
-	while (names && (entry = readdir(names)) && found.count < 2 * MOST_LANES) {
+	/* The directory does not exist before the first namespace is created. */
+	while (names && (entry = readdir(names)) && found.count < MOST_NAMESPACES) {
 		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
 			continue;
 		snprintf(path, sizeof(path), "/run/netns/%s", entry->d_name);
@@ -108,7 +111,7 @@ static bool is_in(const char *pid, const struct namespaces *namespaces)
 	return false;
 }
 
-/* Sends a signal (0: none) to every process in the namespaces, and says how many there are. */
+/* Sends a signal (0: none) to every process in the namespaces, and returns their number. */
 static unsigned int signal_all(const struct namespaces *namespaces, int signal)
 {
 	DIR *processes = opendir("/proc");

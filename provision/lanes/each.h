@@ -5,8 +5,8 @@
 #include "lane.h"
 
 /*
- * Runs a command in each of "count" lanes, some at a time, with "input" (NULL for nothing) as its standard input.
- * Gives the exit status of one that failed, else 0.
+ * Runs a command in each of "count" lanes, some in parallel, with "input" (NULL for none) as its standard input.
+ * Returns the exit status of a failed one, else 0.
  */
 int each_run(unsigned int count, const char *input, char **command);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The kernel's log, as it comes (Documentation/ABI/testing/dev-kmsg; since 3.5). */
+/* Reads the kernel's log (Documentation/ABI/testing/dev-kmsg; since 3.5). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ int kernel_log_read(int fd, char *line, size_t size)
 	const char *text;
 	ssize_t length;
 
-	/* Records that were overwritten before we came are passed over. */
+	/* Skip records that were overwritten before they were read. */
 	do {
 		length = read(fd, record, sizeof(record) - 1);
 	} while (length < 0 && (errno == EPIPE || errno == EINTR));

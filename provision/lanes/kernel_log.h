@@ -4,10 +4,10 @@
 
 #include <stddef.h>
 
-/* Opens the kernel's log behind its last record. Ends the program if it cannot be. */
+/* Opens the kernel's log after its last record. Ends the program on error. */
 int kernel_log_open(void);
 
-/* Reads a record as a line of dmesg, its newline included. Gives false when there is none yet. */
+/* Reads a record as a line of dmesg with its newline. Returns false if there is none yet. */
 int kernel_log_read(int fd, char *line, size_t size);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lane.h"
@@ -15,6 +16,14 @@ void give_up(const char *what, const char *which)
 {
 	fprintf(stderr, "lanes: cannot %s %s: %s\n", what, which, strerror(errno));
 	exit(EXIT_BROKEN);
+}
+
+double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 struct lane lane_of(unsigned int number)
@@ -44,58 +53,38 @@ int lane_open(const struct lane *lane, const char *file, int flags)
 	return fd;
 }
 
-void lane_enter_network(const struct lane *lane)
+int lane_network(const struct lane *lane, const char *suffix)
 {
 	char path[PATH_MAX];
 	int fd;
 
-	snprintf(path, sizeof(path), "/run/netns/%s", lane->name);
+	snprintf(path, sizeof(path), "/run/netns/%s%s", lane->name, suffix);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET) != 0)
-		give_up("enter", path);
-	close(fd);
-}
-
-void lane_enter(const struct lane *lane)
-{
-	char own[PATH_MAX];
-
-	lane_enter_network(lane);
-	/* What is mounted here is nobody else's to see. */
-	if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "none", MS_SLAVE | MS_REC, NULL) != 0)
-		give_up("separate the mounts of", lane->name);
-	snprintf(own, sizeof(own), "/etc/netns/%s/resolv.conf", lane->name);
-	if (access(own, F_OK) == 0 && mount(own, "/etc/resolv.conf", "none", MS_BIND, NULL) != 0)
-		give_up("mount", own);
-}
-
-static int open_own(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
 	if (fd < 0)
 		give_up("open", path);
 	return fd;
 }
 
-void door_enter(const struct door *door)
+void lane_enter_network(const struct lane *lane)
 {
-	if (setns(door->network, CLONE_NEWNET) != 0 || setns(door->mounts, CLONE_NEWNS) != 0)
-		give_up("enter", "a lane");
+	const int fd = lane_network(lane, "");
+
+	if (setns(fd, CLONE_NEWNET) != 0)
+		give_up("enter", lane->name);
+	close(fd);
 }
 
-struct door lane_door(const struct lane *lane)
+void lane_enter(const struct lane *lane)
 {
-	const struct door here = { open_own("/proc/self/ns/net"), open_own("/proc/self/ns/mnt") };
-	struct door door;
+	char resolv_conf[PATH_MAX];
 
-	lane_enter(lane);
-	door.network = open_own("/proc/self/ns/net");
-	door.mounts = open_own("/proc/self/ns/mnt");
-	door_enter(&here);
-	close(here.network);
-	close(here.mounts);
-	return door;
+	lane_enter_network(lane);
+	/* Mounts must not be visible to other processes. */
+	if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "none", MS_SLAVE | MS_REC, NULL) != 0)
+		give_up("separate the mounts of", lane->name);
+	snprintf(resolv_conf, sizeof(resolv_conf), "/etc/netns/%s/resolv.conf", lane->name);
+	if (access(resolv_conf, F_OK) == 0 && mount(resolv_conf, "/etc/resolv.conf", "none", MS_BIND, NULL) != 0)
+		give_up("mount", resolv_conf);
 }
 
 char *lane_fill_in(const struct lane *lane, const char *text)

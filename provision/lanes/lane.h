@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A lane: a network namespace of a client's own, with files of its own under /run/lab. */
+/* A lane: a client's network namespace, and its files under /run/lab. */
 #ifndef LAB_LANE_H
 #define LAB_LANE_H
 
@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* 10.10.(10+N).89 has room for some more; a guest's memory has not. */
+/* Limited by a guest's memory, not by the addresses 10.10.(10+N).89. */
 enum { MOST_LANES = 128 };
 
-/* Exit statuses, as the scripts have them. */
+/* Exit statuses, the same as in the scripts. */
 enum { EXIT_USAGE = 2, EXIT_BROKEN = 3 };
 
 struct lane {
@@ -22,42 +22,37 @@ struct lane {
 
 struct lane lane_of(unsigned int number);
 
-/* The lane's client's address. */
+/* The address of the lane's client. */
 struct in_addr lane_address(const struct lane *lane);
 
-/* Opens a file of the lane's directory: /run/lab/NAME/FILE. Ends the program if it cannot be. */
+/* Opens a file of the lane's directory: /run/lab/NAME/FILE. Ends the program on error. */
 int lane_open(const struct lane *lane, const char *file, int flags);
 
-/* Goes into the lane's network namespace. Ends the program if there is none. */
+/* Opens the network namespace named as the lane with "suffix" appended: with "" the lane's own. Ends the program on error. */
+int lane_network(const struct lane *lane, const char *suffix);
+
+/* Enters the lane's network namespace. Ends the program on error. */
 void lane_enter_network(const struct lane *lane);
 
 /*
- * Does as "ip netns exec" does, for this process alone: the lane's network, and its files of /etc/netns in place of those
- * in /etc. /sys stays the machine's.
+ * Like "ip netns exec", for this process: enters the lane's network namespace, and mounts its files of /etc/netns over
+ * those in /etc. /sys stays the machine's.
  */
 void lane_enter(const struct lane *lane);
 
-/* A lane's namespaces, kept so that they can be gone into again and again. */
-struct door {
-	int network;
-	int mounts;
-};
-
-/* Makes a door to a lane, without staying there. Whoever makes a mount namespace anew each time waits for all processors. */
-struct door lane_door(const struct lane *lane);
-
-void door_enter(const struct door *door);
-
-/* Gives "text" with each "{lane}" in it replaced by the lane's name; the caller frees it. */
+/* Returns "text" with each "{lane}" replaced by the lane's name; the caller frees it. */
 char *lane_fill_in(const struct lane *lane, const char *text);
 
-/* Starts a process that is in the lane; 0 in that process. Ends the program if it cannot. */
+/* Starts a process in the lane; returns 0 in that process. Ends the program on error. */
 pid_t lane_fork(const struct lane *lane);
 
-/* Runs a command, "{lane}" in it filled in; never returns. */
+/* Runs a command, with "{lane}" replaced; never returns. */
 void lane_exec(const struct lane *lane, char **command) __attribute__((noreturn));
 
-/* Ends the program: what could not be done, and why by errno. */
+/* The time of CLOCK_MONOTONIC in seconds. */
+double now_s(void);
+
+/* Prints what failed, with errno's message, and ends the program. */
 void give_up(const char *what, const char *which) __attribute__((noreturn));
 
 #endif

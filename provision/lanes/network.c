@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The lane's own side of its network. A process of ip a lane takes some 40 ms under emulation; this takes one for all.
- * Needs the namespaces, each with its end of the pair of devices: "lane".
+ * Sets up the lanes' interfaces in one process: one ip process per lane takes about 40 ms under emulation. Needs the
+ * namespaces, each with its veth device "lane".
  */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -40,7 +40,7 @@ static void bring_up(int fd, const char *name)
 		give_up("bring up", name);
 }
 
-static void give_address(int fd, struct in_addr address)
+static void set_lane_address(int fd, struct in_addr address)
 {
 	struct ifreq request = request_for(device);
 	const struct in_addr all = { .s_addr = INADDR_NONE };
@@ -76,7 +76,7 @@ static void set_up(const struct lane *lane, struct in_addr network, struct in_ad
 		give_up("get a socket in", lane->name);
 	bring_up(fd, "lo");
 	bring_up(fd, device);
-	give_address(fd, lane_address(lane));
+	set_lane_address(fd, lane_address(lane));
 	add_route(fd, network, mask);
 	close(fd);
 }
@@ -89,7 +89,7 @@ static struct in_addr parse_network(const char *text, struct in_addr *mask)
 
 	if (sscanf(text, "%15[0-9.]/%u", address, &bits) != 2 || !bits || bits > 32 ||
 	    inet_pton(AF_INET, address, &network) != 1) {
-		fprintf(stderr, "lanes: '%s' is no network: ADDRESS/BITS\n", text);
+		fprintf(stderr, "lanes: '%s' is not a network (ADDRESS/BITS)\n", text);
 		exit(EXIT_USAGE);
 	}
 	mask->s_addr = htonl(UINT_MAX << (32 - bits));

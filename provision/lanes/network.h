@@ -4,7 +4,7 @@
 
 #include "lane.h"
 
-/* Sets up the lane's side of lanes first..count-1: address, and a route to "servers" (ADDRESS/BITS). */
+/* Sets up lanes first..count-1: address, and a route to "servers" (ADDRESS/BITS). */
 int network_up(unsigned int first, unsigned int count, const char *servers);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The verdict programs of the lanes. */
+/* The verdict program of the lanes. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,29 +9,36 @@
 
 #include "queue.h"
 
-/* How often, 10 ms apart, it is looked whether a program listens. */
+/* Number of checks, 10 ms apart, whether a program listens. */
 enum { LOOKS = 2000 };
 
-/* Copy mode 2 of the kernel's list says that a program asked for the packets, too (NFQNL_COPY_PACKET). */
+/* The copy mode in the kernel's list when a program is ready to receive packets (NFQNL_COPY_PACKET). */
 enum { WHOLE_PACKETS = 2 };
 
-static pid_t start(const struct lane *lane, char **program)
+static const char errors[] = "/run/lab/verdict.err";
+
+static pid_t start(char **program)
 {
-	pid_t pid = lane_fork(lane);
+	pid_t pid = fork();
 	int null, err;
 
+	if (pid < 0)
+		give_up("start", program[0]);
 	if (pid)
 		return pid;
 	setsid();
-	null = open("/dev/null", O_RDWR);
-	err = lane_open(lane, "verdict.err", O_WRONLY | O_CREAT | O_TRUNC);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	err = open(errors, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (null < 0 || err < 0)
+		give_up("open", errors);
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
-	lane_exec(lane, program);
+	execvp(program[0], program);
+	give_up("run", program[0]);
 }
 
-/* The lane's own list; opened once, it can be read again and again. */
+/* Opens the lane's list, which can be read repeatedly. */
 static FILE *open_list(const struct lane *lane)
 {
 	FILE *list;
@@ -69,32 +76,27 @@ static bool await(const struct lane *lane, pid_t pid, unsigned int queue)
 	return listens;
 }
 
-static void tell_why_not(const struct lane *lane)
+static void report_failure(const struct lane *lane)
 {
-	char said[512] = "";
-	int fd = lane_open(lane, "verdict.err", O_RDONLY);
+	char output[512] = "";
+	int fd = open(errors, O_RDONLY | O_CLOEXEC);
 
-	if (read(fd, said, sizeof(said) - 1) < 0)
-		give_up("read", "verdict.err");
-	fprintf(stderr, "lanes: the verdict program does not listen in %s: %s\n", lane->name, said);
+	if (fd < 0 || read(fd, output, sizeof(output) - 1) < 0)
+		give_up("read", errors);
+	fprintf(stderr, "lanes: the verdict program does not listen in %s: %s\n", lane->name, output);
 }
 
-int queue_serve(unsigned int count, unsigned int queue, char **program)
+int queue_serve(unsigned int first, unsigned int count, unsigned int queue, char **program)
 {
-	pid_t pids[MOST_LANES];
+	const pid_t pid = start(program);
 	unsigned int i;
 
-	for (i = 0; i < count; i++) {
+	for (i = first; i < count; i++) {
 		const struct lane lane = lane_of(i);
 
-		pids[i] = start(&lane, program);
-	}
-	for (i = 0; i < count; i++) {
-		const struct lane lane = lane_of(i);
-
-		if (await(&lane, pids[i], queue))
+		if (await(&lane, pid, queue))
 			continue;
-		tell_why_not(&lane);
+		report_failure(&lane);
 		return EXIT_BROKEN;
 	}
 	return EXIT_SUCCESS;

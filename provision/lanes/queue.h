@@ -5,9 +5,9 @@
 #include "lane.h"
 
 /*
- * Starts a verdict program in each of "count" lanes, and returns when each is handed the packets of its lane's queue
- * of that number. What a program says lies in the lane's verdict.err.
+ * Starts the verdict program, and waits until it is bound to the queue of that number in each of the lanes
+ * first..count-1. Its error output is in /run/lab/verdict.err.
  */
-int queue_serve(unsigned int count, unsigned int queue, char **program);
+int queue_serve(unsigned int first, unsigned int count, unsigned int queue, char **program);
 
 #endif

@@ -5,21 +5,26 @@
 #include "lane.h"
 
 struct batch {
-	/* How many lanes there are at most. Fewer are used at once when the file "limit" (NULL: none) says so, a number. */
+	/* The number of lanes. The file "limit" (NULL: none) may contain a lower number of lanes to use at once. */
 	unsigned int lanes;
 	const char *limit;
 	/* The trials' numbers. */
 	unsigned int first;
 	unsigned int count;
-	/* Run as "BESIDE begin LANE" before each trial's client and as "BESIDE end LANE" after it. NULL: nothing is. */
+	/* Run as "BESIDE begin LANE" before each trial's client and as "BESIDE end LANE" after it; NULL for none. */
 	char *beside;
-	/* The client. */
+	/* Suffix of the namespaces behind the lanes in which the clients run; NULL: they run in the lanes. */
+	const char *behind;
+	/* The client; with a bound (seconds, 0: none), it is ended after it. */
 	char **client;
+	unsigned int bound_s;
+	/* The client's name, if it prints no timings: the whole program is timed then, and its output ignored. */
+	const char *timed;
 };
 
 /*
- * Makes trials, as many at a time as there are lanes, and writes the raw files of each to standard output as soon as it
- * has ended: a tar archive with a directory a trial.
+ * Runs trials, at most one per lane at a time, and writes the raw files of each to standard output as soon as it has
+ * ended: a tar archive with one directory per trial.
  */
 int trials_make(const struct batch *batch);
 

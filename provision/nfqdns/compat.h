@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What differs between the kernels nfqdns.c is built for: 3.10.0 of RHEL 7.0
- * to 7.9, and upstream from 4.4.
+ * Differences between the kernels that nfqdns.c supports: 3.10.0 of RHEL 7.0
+ * to 7.9, and upstream from 4.4 on.
  */
 #ifndef NFQDNS_COMPAT_H
 #define NFQDNS_COMPAT_H
@@ -13,8 +13,8 @@
  * The hook function.
  *
  * RHEL 7.3 changed the last parameter, but shows the old prototype to
- * genksyms, so a module with the wrong one loads without complaint. Hence
- * the Makefile looks into the headers, and tells by NFQDNS_HOOK_STATE.
+ * genksyms, so a module with the wrong one loads without an error. Hence the
+ * Makefile checks the headers, and defines NFQDNS_HOOK_STATE.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 4, 0)
 #define NFQDNS_HOOK(name)						\
@@ -36,7 +36,7 @@
 			  int (*okfn)(struct sk_buff *))
 #endif
 
-/* Before 4.4 the module is held by its hook, later by nothing but order. */
+/* Before 4.4 the hook holds a reference to the module. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(4, 4, 0)
 #define NFQDNS_OWNER .owner = THIS_MODULE,
 #else
@@ -50,7 +50,7 @@
 #define NFQDNS_CT nfct
 #endif
 
-/* Came with 3.19, and with RHEL 7.2. What it replaced left with 4.15. */
+/* Added in 3.19 and RHEL 7.2; its predecessor was removed in 4.15. */
 #ifndef READ_ONCE
 #define READ_ONCE(value) ACCESS_ONCE(value)
 #endif

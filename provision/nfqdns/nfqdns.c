@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nfqdns - sends DNS packets to NFQUEUE at the start of POST_ROUTING
+ * nfqdns - sends DNS packets over IPv4 and IPv6 to NFQUEUE at the start of
+ * POST_ROUTING
  *
- * It stands for a security product that has every DNS query looked at in user
- * space. At this hook a packet has its conntrack (made at LOCAL_OUT), but the
- * conntrack is not in the table yet: it is confirmed at the end of this same
+ * It represents a security product that inspects every DNS query in user space.
+ * At this hook a packet has its conntrack (created at LOCAL_OUT), but the
+ * conntrack is not in the table yet: it is confirmed at the end of the same
  * hook point. While the packet waits, a second one of the same flow finds no
- * entry and is given a conntrack of its own.
+ * entry and gets a second conntrack.
  *
- * Each packet it queues leaves a line in the kernel's log. Two lines of one
- * flow with two different "ct" say that the race is armed.
+ * Each queued packet is logged as one line in the kernel's log. Two lines of
+ * one flow with different "ct" mean that the race is armed.
  */
 #define pr_fmt(fmt) "[nfqdns] " fmt
 
@@ -17,11 +18,13 @@
 #include <linux/kernel.h>
 #include <linux/hrtimer.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/ktime.h>
 #include <linux/skbuff.h>
 #include <linux/udp.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
 #include <net/ip.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_queue.h>
@@ -35,23 +38,23 @@ MODULE_PARM_DESC(queue, "number of the NFQUEUE that DNS packets go to (default 0
 
 static unsigned short port = 53;
 module_param(port, ushort, 0644);
-MODULE_PARM_DESC(port, "UDP destination port taken for DNS (default 53)");
+MODULE_PARM_DESC(port, "UDP destination port of DNS (default 53)");
 
-/* Who traces packets reads by these, on any kernel, what is in them. */
+/* Structure offsets of this kernel, for the kprobe events of guest/trace.sh. */
 static unsigned short ct_offset = offsetof(struct sk_buff, NFQDNS_CT);
 module_param(ct_offset, ushort, 0444);
-MODULE_PARM_DESC(ct_offset, "where in struct sk_buff the conntrack's address is (to be read only)");
+MODULE_PARM_DESC(ct_offset, "offset of the conntrack's address in struct sk_buff (read only)");
 
 static unsigned short data_offset = offsetof(struct sk_buff, data);
 module_param(data_offset, ushort, 0444);
-MODULE_PARM_DESC(data_offset, "where in struct sk_buff the data's address is (to be read only)");
+MODULE_PARM_DESC(data_offset, "offset of the data's address in struct sk_buff (read only)");
 
 static unsigned short entry_offset = offsetof(struct nf_queue_entry, skb);
 module_param(entry_offset, ushort, 0444);
-MODULE_PARM_DESC(entry_offset, "where in struct nf_queue_entry the packet's address is (to be read only)");
+MODULE_PARM_DESC(entry_offset, "offset of the packet's address in struct nf_queue_entry (read only)");
 
-static void log_packet(const struct sk_buff *skb, const struct iphdr *ip,
-		       const struct udphdr *udp, unsigned int payload)
+static void log_packet(const struct sk_buff *skb, const char *flow,
+		       unsigned int payload)
 {
 	enum ip_conntrack_info ctinfo;
 	const struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
@@ -68,13 +71,18 @@ static void log_packet(const struct sk_buff *skb, const struct iphdr *ip,
 		snprintf(tid, sizeof(tid), "%u", ntohs(*id));
 
 	/*
-	 * Addresses as numbers: %p is hashed from 4.15 on, and before that it
-	 * says "(null)" for the conntrack of a packet that has none.
+	 * Addresses as numbers: %p is hashed from 4.15 on, and before it prints
+	 * "(null)" for a packet without a conntrack.
 	 */
-	pr_info("%pI4:%u->%pI4:%u skb %016lx ct %016lx tid %s at %llu.%09u\n",
-		&ip->saddr, ntohs(udp->source), &ip->daddr, ntohs(udp->dest),
-		(unsigned long)skb, (unsigned long)ct, tid,
+	pr_info("%s skb %016lx ct %016lx tid %s at %llu.%09u\n",
+		flow, (unsigned long)skb, (unsigned long)ct, tid,
 		(unsigned long long)s, ns);
+}
+
+/* The hook is in every namespace: without a listener packets pass. */
+static unsigned int queue_packet(void)
+{
+	return NF_QUEUE_NR(READ_ONCE(queue)) | NF_VERDICT_FLAG_QUEUE_BYPASS;
 }
 
 static NFQDNS_HOOK(nfqdns_hook)
@@ -83,13 +91,14 @@ static NFQDNS_HOOK(nfqdns_hook)
 	const struct udphdr *udp;
 	struct iphdr ip_buffer;
 	struct udphdr udp_buffer;
+	char flow[sizeof("255.255.255.255:65535->255.255.255.255:65535")];
 	unsigned int offset = skb_network_offset(skb);
 
 	ip = skb_header_pointer(skb, offset, sizeof(ip_buffer), &ip_buffer);
 	if (!ip || ip->ihl < 5 || ip->protocol != IPPROTO_UDP)
 		return NF_ACCEPT;
 
-	/* Only a first fragment has ports, and parking that one alone helps no one. */
+	/* Fragments pass: only the first one has ports. */
 	if (ip->frag_off & htons(IP_MF | IP_OFFSET))
 		return NF_ACCEPT;
 
@@ -98,10 +107,42 @@ static NFQDNS_HOOK(nfqdns_hook)
 	if (!udp || ntohs(udp->dest) != READ_ONCE(port))
 		return NF_ACCEPT;
 
-	log_packet(skb, ip, udp, offset + sizeof(*udp));
-	/* The hook is in every namespace: where no program listens, packets go on. */
-	return NF_QUEUE_NR(READ_ONCE(queue)) | NF_VERDICT_FLAG_QUEUE_BYPASS;
+	snprintf(flow, sizeof(flow), "%pI4:%u->%pI4:%u", &ip->saddr,
+		 ntohs(udp->source), &ip->daddr, ntohs(udp->dest));
+	log_packet(skb, flow, offset + sizeof(*udp));
+	return queue_packet();
 }
+
+/* A packet with extension headers, such as a fragment's, passes. */
+static NFQDNS_HOOK(nfqdns_hook6)
+{
+	const struct ipv6hdr *ip;
+	const struct udphdr *udp;
+	struct ipv6hdr ip_buffer;
+	struct udphdr udp_buffer;
+	/* %pI6c needs at most as much as INET6_ADDRSTRLEN. */
+	char flow[2 * (sizeof("[]:65535") + 46) + sizeof("->")];
+	unsigned int offset = skb_network_offset(skb);
+
+	ip = skb_header_pointer(skb, offset, sizeof(ip_buffer), &ip_buffer);
+	if (!ip || ip->nexthdr != IPPROTO_UDP)
+		return NF_ACCEPT;
+
+	offset += sizeof(*ip);
+	udp = skb_header_pointer(skb, offset, sizeof(udp_buffer), &udp_buffer);
+	if (!udp || ntohs(udp->dest) != READ_ONCE(port))
+		return NF_ACCEPT;
+
+	snprintf(flow, sizeof(flow), "[%pI6c]:%u->[%pI6c]:%u", &ip->saddr,
+		 ntohs(udp->source), &ip->daddr, ntohs(udp->dest));
+	log_packet(skb, flow, offset + sizeof(*udp));
+	return queue_packet();
+}
+
+/* A mismatch may be only a compiler warning, and the loader does not check it: see compat.h. */
+_Static_assert(__builtin_types_compatible_p(typeof(nfqdns_hook), nf_hookfn) &&
+	       __builtin_types_compatible_p(typeof(nfqdns_hook6), nf_hookfn),
+	       "the hook function does not fit this kernel");
 
 static struct nf_hook_ops nfqdns_hooks[] = {
 	{
@@ -110,6 +151,13 @@ static struct nf_hook_ops nfqdns_hooks[] = {
 		.pf = NFPROTO_IPV4,
 		.hooknum = NF_INET_POST_ROUTING,
 		.priority = NF_IP_PRI_FIRST,
+	},
+	{
+		.hook = nfqdns_hook6,
+		NFQDNS_OWNER
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_POST_ROUTING,
+		.priority = NF_IP6_PRI_FIRST,
 	},
 };
 

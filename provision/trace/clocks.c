@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * clocks - says what time it is by each clock that evidence is stamped with
+ * clocks - reads all clocks that timestamp evidence
  *
- * strace and tcpdump stamp by CLOCK_REALTIME, the hook and the verdict program
- * by CLOCK_MONOTONIC, a kernel trace by a clock that older kernels do not let
- * one choose. One mark before a trial and one after it put all on one line.
+ * strace and tcpdump use CLOCK_REALTIME, the hook and the verdict program
+ * CLOCK_MONOTONIC, a kernel trace a clock that cannot be chosen on older
+ * kernels. A mark before and after each trial aligns them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,17 +21,17 @@ enum {
 
 static const char help[] =
 "Usage: clocks [TRACE-MARKER]\n"
-"Print one JSON object: \"realtime_s\" and \"monotonic_s\" at one moment, and in\n"
-"\"within_s\" how long reading them took: they belong together to within that.\n"
-"With TRACE-MARKER (a trace_marker file of tracefs), leave a line in the kernel\n"
-"trace, too, and say in \"traced_s\" when (CLOCK_MONOTONIC) and in\n"
-"\"traced_within_s\" how long that took.\n"
+"Print one JSON object: \"realtime_s\" and \"monotonic_s\", read together, and\n"
+"\"within_s\", how long reading them took: the maximum error between them.\n"
+"With TRACE-MARKER (a trace_marker file of tracefs), also write a line to the\n"
+"kernel trace, and print \"traced_s\", the time before it (CLOCK_MONOTONIC), and\n"
+"\"traced_within_s\", how long it took.\n"
 "\n"
 "Examples:\n"
 "  clocks\n"
 "  clocks /sys/kernel/tracing/trace_marker\n"
 "\n"
-"Exit status: 0 all is well, 2 bad usage, 3 the marker cannot be written.\n";
+"Exit status: 0 success, 2 bad usage, 3 the marker cannot be written.\n";
 
 static struct timespec now(clockid_t clock)
 {
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-		fprintf(stderr, "clocks: one argument at most, a trace_marker file: see --help\n");
+		fprintf(stderr, "clocks: at most one argument, a trace_marker file: see --help\n");
 		return EXIT_USAGE;
 	}
 	monotonic = now(CLOCK_MONOTONIC);

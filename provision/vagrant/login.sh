@@ -1,6 +1,6 @@
 #!/bin/sh
-# Vagrant runs this once in a fresh box: the lab's key takes the place of the key that every box has, for root and for
-# the box's own user; the machine gets its name; and the server says which key it will be known by.
+# Run by Vagrant once in a fresh box: replaces the well-known key by the lab's key, for root and the box's user; sets
+# the machine's name; prints the server's host key.
 # Usage: login.sh PUBLIC-KEY NAME
 set -eu
 key=$1 name=$2
@@ -13,7 +13,7 @@ for user in root vagrant; do
 	chmod 700 "$home/.ssh"
 	chmod 600 "$home/.ssh/authorized_keys"
 	chown -R "$user" "$home/.ssh"
-	# Where SELinux is at work, sshd may only read what is labelled for it.
+	# With SELinux sshd may only read files with the right label.
 	[ ! -x /sbin/restorecon ] || /sbin/restorecon -R "$home/.ssh"
 done
 
@@ -26,7 +26,7 @@ if "$sshd" -T | grep -qix 'permitrootlogin no'; then
 	systemctl reload sshd
 fi
 
-# ECDSA: what OpenSSH 6.4 (CentOS 7.0) has in common with today's clients.
+# ECDSA is supported by OpenSSH 6.4 (CentOS 7.0) and by today's clients.
 host_key=/etc/ssh/ssh_host_ecdsa_key
 if [ ! -e "$host_key" ]; then
 	ssh-keygen -q -t ecdsa -N '' -f "$host_key"

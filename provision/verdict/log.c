@@ -15,8 +15,8 @@ struct timespec now(clockid_t clock)
 }
 
 /*
- * Whole lines in one write: those of programs that share a file do not mix.
- * Nobody waits for packets, and no verdict is sent, before the lines are out.
+ * Writes whole lines in one call, so that lines of programs that share a file
+ * do not mix. Verdicts are sent only after the lines are written.
  */
 void write_log(struct log *log)
 {
@@ -29,13 +29,13 @@ void write_log(struct log *log)
 
 		if (written > 0) {
 			done += (size_t)written;
-			/* What a full disk cut off stays alone on its line. */
+			/* A line truncated by a full disk is ended before the next one. */
 			log->is_cut = log->text[done - 1] != '\n';
 		} else if (written == 0 || errno != EINTR) {
 			break;
 		}
 	}
-	/* Verdicts go on: a full disk must not stop anyone's packets. */
+	/* Continue with verdicts: a full disk must not stop packets. */
 	if (done < log->length && !log->is_broken) {
 		log->is_broken = true;
 		fprintf(stderr, "user.out: the log cannot be written: %s\n", strerror(errno));
@@ -43,7 +43,7 @@ void write_log(struct log *log)
 	log->length = 0;
 }
 
-/* Where the next line goes. */
+/* Returns the buffer for the next line. */
 static char *new_line(struct log *log)
 {
 	if (log->length + LINE_BYTES > LOG_BYTES)
@@ -71,6 +71,12 @@ void log_end(struct log *log, unsigned long packets, unsigned long overruns, con
 		packets, overruns, reason);
 }
 
+void log_died(struct log *log, unsigned long packets, unsigned int waiting)
+{
+	log->length += (size_t)snprintf(new_line(log), LINE_BYTES,
+		"{\"event\":\"died\",\"packets\":%lu,\"waiting\":%u}\n", packets, waiting);
+}
+
 void log_error(struct log *log, const struct packet *packet, int error)
 {
 	log->length += (size_t)snprintf(new_line(log), LINE_BYTES,
@@ -79,9 +85,8 @@ void log_error(struct log *log, const struct packet *packet, int error)
 }
 
 /*
- * A packet's line is put together by hand: snprintf() would take longer than
- * everything else that is done for a packet here. Each of these gives where
- * the text goes on.
+ * A packet's line is formatted by hand: snprintf() would take longer than all
+ * other work per packet. Each of these functions returns the end of the text.
  */
 static char *put_text(char *at, const char *text)
 {
@@ -124,10 +129,28 @@ static char *put_time(char *at, struct timespec time)
 	return put_digits(at, (unsigned long)time.tv_nsec, 9);
 }
 
-static char *put_address(char *at, const unsigned char *address)
+/* An IPv6 address in full: eight groups in hexadecimal, which every parser reads. */
+static char *put_ipv6_address(char *at, const unsigned char *address)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned int i;
+
+	*at++ = '"';
+	for (i = 0; i < 16; i++) {
+		*at++ = digits[address[i] >> 4];
+		*at++ = digits[address[i] & 0xf];
+		if (i % 2)
+			*at++ = i < 15 ? ':' : '"';
+	}
+	return at;
+}
+
+static char *put_address(char *at, const struct query *query, const unsigned char *address)
 {
 	unsigned int i;
 
+	if (query->is_ipv6)
+		return put_ipv6_address(at, address);
 	*at++ = '"';
 	for (i = 0; i < 4; i++) {
 		at = put_number(at, address[i]);
@@ -140,9 +163,9 @@ static char *put_addresses(char *at, const struct query *query)
 {
 	if (!query->has_addresses)
 		return put_text(at, "\"src\":null,\"sport\":null,\"dst\":null,\"dport\":null");
-	at = put_address(put_text(at, "\"src\":"), query->src);
+	at = put_address(put_text(at, "\"src\":"), query, query->src);
 	at = put_number(put_text(at, ",\"sport\":"), query->sport);
-	at = put_address(put_text(at, ",\"dst\":"), query->dst);
+	at = put_address(put_text(at, ",\"dst\":"), query, query->dst);
 	return put_number(put_text(at, ",\"dport\":"), query->dport);
 }
 

@@ -15,7 +15,7 @@ static unsigned int read16(const unsigned char *bytes)
 	return (unsigned int)bytes[0] << 8 | bytes[1];
 }
 
-/* The question's type stands behind its name: labels, each with its length (RFC 1035, 4.1.2). */
+/* The question's type follows its name: labels, each preceded by its length (RFC 1035, 4.1.2). */
 static void parse_dns(const unsigned char *dns, size_t length, struct query *query)
 {
 	size_t at = 12;
@@ -33,26 +33,49 @@ static void parse_dns(const unsigned char *dns, size_t length, struct query *que
 	query->type = read16(dns + at + 1);
 }
 
-/* IPv4 and UDP headers (RFC 791, RFC 768); anything else leaves the query empty. */
+/* A UDP header (RFC 768) and what follows it. */
+static void parse_udp(const unsigned char *udp, size_t length, struct query *query)
+{
+	if (length < 8)
+		return;
+	query->sport = read16(udp);
+	query->dport = read16(udp + 2);
+	query->has_addresses = true;
+	parse_dns(udp + 8, length - 8, query);
+}
+
+/* An IPv6 header (RFC 8200, 3), without extension headers. */
+static void parse_ipv6(const unsigned char *packet, size_t length, struct query *query)
+{
+	if (length < 40 || packet[6] != IPPROTO_UDP)
+		return;
+	query->is_ipv6 = true;
+	memcpy(query->src, packet + 8, 16);
+	memcpy(query->dst, packet + 24, 16);
+	parse_udp(packet + 40, length - 40, query);
+}
+
+/* An IPv4 header (RFC 791); anything else but IPv6 leaves the query empty. */
 static void parse_ip(const unsigned char *packet, size_t length, struct query *query)
 {
 	size_t header;
 
 	memset(query, 0, sizeof(*query));
+	if (length > 0 && packet[0] >> 4 == 6) {
+		parse_ipv6(packet, length, query);
+		return;
+	}
 	if (length < 20 || packet[0] >> 4 != 4 || packet[9] != IPPROTO_UDP)
 		return;
 	/* A later fragment has no ports. */
 	if (read16(packet + 6) & 0x1fff)
 		return;
 	header = (size_t)(packet[0] & 0xf) * 4;
-	if (header < 20 || length < header + 8)
+	if (header < 20 || length < header)
 		return;
-	memcpy(query->src, packet + 12, sizeof(query->src));
-	memcpy(query->dst, packet + 16, sizeof(query->dst));
-	query->sport = read16(packet + header);
-	query->dport = read16(packet + header + 2);
-	query->has_addresses = true;
-	parse_dns(packet + header + 8, length - header - 8, query);
+	memcpy(query->src, packet + 12, 4);
+	memcpy(query->dst, packet + 16, 4);
+	parse_udp(packet + header, length - header, query);
 }
 
 static const unsigned char *payload_of(const struct nlattr *attribute)
@@ -65,7 +88,7 @@ static uint32_t read32(const unsigned char *bytes)
 	return (uint32_t)read16(bytes) << 16 | read16(bytes + 2);
 }
 
-/* Attributes by their types; those that are not there are NULL. */
+/* Finds attributes by type; missing ones are NULL. */
 static void find_attributes(const void *attributes, size_t length,
 			    const struct nlattr **found, unsigned int types)
 {
@@ -94,8 +117,8 @@ static size_t length_of(const struct nlattr *attribute)
 }
 
 /*
- * The conntrack is an attribute with attributes of its own. Kernels have it
- * since 3.6, and fill it in while nf_conntrack_netlink is loaded.
+ * The conntrack is a nested attribute, sent by kernels from 3.6 on while
+ * nf_conntrack_netlink is loaded.
  */
 static void parse_conntrack(const struct nlattr *nest, struct conntrack *conntrack)
 {
@@ -113,8 +136,8 @@ static void parse_conntrack(const struct nlattr *nest, struct conntrack *conntra
 }
 
 /*
- * The library would do this, and take longer for it than all that is done for
- * a packet otherwise; it also has no function for the conntrack.
+ * Parses without the library, which is slower than all other work per packet
+ * and has no function for the conntrack.
  */
 bool read_packet(const char *message, size_t length, struct packet *packet)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A packet that waits for its verdict, as the kernel's message tells of it. */
+/* A packet that waits for its verdict, parsed from the kernel's message. */
 #ifndef PACKET_H
 #define PACKET_H
 
@@ -8,20 +8,22 @@
 #include <stdint.h>
 #include <time.h>
 
-/* A DNS query as far as it could be read. */
+/* A DNS query, as far as it could be parsed. */
 struct query {
 	bool has_addresses;
 	bool has_id;
 	bool has_type;
-	unsigned char src[4];
-	unsigned char dst[4];
+	bool is_ipv6;
+	/* IPv4 addresses use the first four bytes. */
+	unsigned char src[16];
+	unsigned char dst[16];
 	unsigned int sport;
 	unsigned int dport;
 	unsigned int id;
 	unsigned int type;
 };
 
-/* A packet's conntrack as the kernel described it when it queued the packet. */
+/* A packet's conntrack at the time of queueing. */
 struct conntrack {
 	bool is_known;
 	uint32_t id;
@@ -31,15 +33,15 @@ struct conntrack {
 struct packet {
 	uint32_t id;
 	struct conntrack conntrack;
-	/* How many there were in its namespace by then; 0 when nobody counted: it is the caller's to say. */
+	/* Number of conntracks in its namespace at that time; 0 if not counted. Set by the caller. */
 	unsigned int conntracks;
 	struct timespec queued;
 	struct query query;
 };
 
 /*
- * Reads a message of a queue. Gives whether it tells of a packet; what it does
- * not tell stays unknown. The time it was queued is the caller's to say.
+ * Parses a message of a queue. Returns whether it contains a packet; missing
+ * fields are marked unknown. The caller sets "queued".
  */
 bool read_packet(const char *message, size_t length, struct packet *packet);
 

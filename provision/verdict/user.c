@@ -2,16 +2,18 @@
 /*
  * user.out - the verdict program: accepts every packet of an NFQUEUE
  *
- * It stands for the user-space half of a security product. It can hold
- * packets back until some more wait, or for a time: that is what arms the
- * race between two queries of one flow, instead of leaving it to chance.
+ * It represents the user-space part of a security product. It can hold packets
+ * until a number of them wait, or for a time, which reliably arms the race
+ * between two queries of one flow. It can also fail as such a product does: be
+ * slow, let its queue fill, or die.
  *
- * A packet's line is in the log before its verdict is sent, so whatever is
- * seen of the packet later, the log has it already.
+ * A packet is logged before its verdict is sent, so the log is complete before
+ * any later event of the packet.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <netinet/in.h>	/* before linux/netfilter.h, which uses it unincluded in 3.10.0-123 */
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -27,6 +29,7 @@
 #include <linux/netfilter.h>
 #include <libnetfilter_queue/libnetfilter_queue.h>
 
+#include "lanes.h"
 #include "log.h"
 
 #define VERSION "1.0"
@@ -35,48 +38,55 @@ enum {
 	EXIT_USAGE = 2,
 	EXIT_BROKEN = 3,
 
-	/* Enough for a DNS question; what follows does not interest here. */
+	/* Enough for a DNS question; the rest is not needed. */
 	COPY_BYTES = 512,
 	/* A message of the kernel: a packet's copy and its attributes. */
 	MESSAGE_BYTES = 4096,
-	/* As many packets as --hold-packets may ask for. */
+	/* Maximum of --hold-packets. */
 	MAX_WAITING = 1024,
-	/* As many messages as one call receives: more of them would save next to nothing. */
+	/* Messages received per system call; more would save almost nothing. */
 	BATCH = 64,
-	/* What the kernel keeps for us, in packets if nobody says otherwise, and in bytes of messages. */
+	/* Limits of the kernel's queue: default number of packets, and the socket's buffer in bytes. */
 	QUEUE_PACKETS = 8192,
 	SOCKET_BYTES = 4 << 20,
 };
 
 static const char help[] =
 "Usage: user.out [OPTION]...\n"
-"Accept every packet that is sent to an NFQUEUE, now or after holding it back.\n"
+"Accept every packet of an NFQUEUE, at once or after holding it.\n"
 "\n"
 "  -q, --queue N          the queue's number, 0 to 65535 (default 0)\n"
-"      --hold-packets N   let packets go when N of them wait, 1 to 1024 (default 1)\n"
-"      --hold-ms T        ... or each of them T milliseconds after it came,\n"
+"      --hold-packets N   release packets when N of them wait, 1 to 1024 (default 1)\n"
+"      --hold-ms T        ... or each of them T milliseconds after its arrival,\n"
 "                         whichever is first (default 0: at once)\n"
-"      --queue-packets N  how many packets may wait in the kernel, 1 to 65535\n"
-"                         (default 8192); what comes to a full queue is dropped\n"
-"      --fail-open        ... or passes, without a line in the log (Linux 3.6).\n"
-"                         Where no program listens it is the rule that decides:\n"
+"      --queue-packets N  maximum number of packets in the kernel's queue, 1 to 65535\n"
+"                         (default 8192); a full queue drops packets\n"
+"      --fail-open        ... or passes them, without a log line (Linux 3.6).\n"
+"                         Without a listening program the rule decides:\n"
 "                         --queue-bypass of iptables, bypass of nft\n"
+"      --work-ms T        take T milliseconds for each packet, one after the other, as a\n"
+"                         slow program does; the others wait meanwhile (default 0)\n"
+"      --die-after N      die (SIGKILL) at the Nth packet, without its verdict; the kernel\n"
+"                         drops all packets that wait\n"
+"      --no-conntrack     do not request the conntracks: faster, \"ct_id\" is null\n"
+"      --lanes A-B        serve the queue in each of the lab's lanes A to B, 0 to 127;\n"
+"                         in FILE, {lane} is the lane's name\n"
 "  -l, --log FILE         append the log to FILE (default: standard output)\n"
 "  -h, --help             show this\n"
 "  -V, --version          show the version\n"
 "\n"
-"The log has one JSON object a line: \"start\" with both clocks, a \"packet\" for\n"
-"each packet (times of CLOCK_MONOTONIC in seconds; \"ct_id\" tells its conntrack\n"
-"from others, if the kernel says so), \"end\". It is ready when\n"
+"The log has one JSON object per line: \"start\" with both clocks, a \"packet\" for\n"
+"each packet (times of CLOCK_MONOTONIC in seconds; \"ct_id\" identifies its\n"
+"conntrack, if the kernel sends it), \"end\" or \"died\". The program is ready when\n"
 "/proc/net/netfilter/nfnetlink_queue has a row for the queue with a 2 in the\n"
-"fourth column (the copy mode). SIGTERM or SIGINT ends it: what waits is accepted.\n"
+"fourth column (the copy mode). SIGTERM or SIGINT ends it: waiting packets are accepted.\n"
 "\n"
 "Examples:\n"
 "  user.out                                      accept at once\n"
 "  user.out --hold-packets 2 --hold-ms 100       wait for a second packet\n"
 "  user.out -q 3 --log /run/verdict.jsonl\n"
 "\n"
-"Exit status: 0 ended by a signal, 2 bad usage, 3 the queue cannot be had.\n";
+"Exit status: 0 ended by a signal, 2 bad usage, 3 the queue is not available.\n";
 
 struct options {
 	unsigned int queue;
@@ -84,10 +94,16 @@ struct options {
 	unsigned int hold_ms;
 	unsigned int queue_packets;
 	bool fail_open;
+	unsigned int work_ms;
+	unsigned int die_after;
+	bool no_conntrack;
+	/* Otherwise it serves the network namespace that it runs in. */
+	bool serves_lanes;
+	struct lanes lanes;
 	const char *log;
 };
 
-/* Where one call puts a batch of messages. */
+/* Buffers for a batch of messages. */
 struct inbox {
 	struct mmsghdr messages[BATCH];
 	struct iovec parts[BATCH];
@@ -102,13 +118,15 @@ struct program {
 	struct packet waiting[MAX_WAITING];
 	unsigned int count;
 	struct timespec received;
+	/* Packets received, and those released. */
+	unsigned long seen;
 	unsigned long packets;
 	unsigned long overruns;
 };
 
 /*
- * What a handler can reach: it has whoever waits for a packet, or is about to,
- * wait no longer. A signal mask would cost two calls for each packet.
+ * Used by the signal handler to interrupt a current or coming wait for packets.
+ * A signal mask would cost two system calls per packet.
  */
 static volatile sig_atomic_t stopped_by;
 static int queue_fd, stopped_fd;
@@ -119,8 +137,8 @@ static long long nanoseconds(struct timespec time)
 }
 
 /*
- * One verdict for many is good for every packet up to the one it names, and so
- * for those only which were all received: the first ones that wait.
+ * A batch verdict applies to all packets up to the given id, so it is used only
+ * for the first waiting ones, which were all received.
  */
 static int accept_first(struct program *program, unsigned int count)
 {
@@ -131,8 +149,8 @@ static int accept_first(struct program *program, unsigned int count)
 	return nfq_set_verdict_batch(program->queue, last, NF_ACCEPT);
 }
 
-/* Lets the first ones go of those that wait. */
-static void release(struct program *program, unsigned int count)
+/* Releases the first waiting packets at once. */
+static void release_together(struct program *program, unsigned int count)
 {
 	struct timespec released = now(CLOCK_MONOTONIC);
 	unsigned int i;
@@ -154,13 +172,39 @@ static void release(struct program *program, unsigned int count)
 	memmove(program->waiting, program->waiting + count, program->count * sizeof(program->waiting[0]));
 }
 
-/* Lets go of what need not wait: as many together as --hold-packets says, and so twice as many, and so on. */
+/* Releases the first waiting packets, each after its work; a signal ends the work. */
+static void release(struct program *program, unsigned int count)
+{
+	const struct timespec work = {
+		.tv_sec = program->options.work_ms / 1000,
+		.tv_nsec = program->options.work_ms % 1000 * 1000000L,
+	};
+
+	if (!program->options.work_ms) {
+		release_together(program, count);
+		return;
+	}
+	while (count--) {
+		if (!stopped_by)
+			nanosleep(&work, NULL);
+		release_together(program, 1);
+	}
+}
+
+static void die(struct program *program)
+{
+	log_died(&program->log, program->packets, program->count);
+	write_log(&program->log);
+	kill(getpid(), SIGKILL);
+}
+
+/* Releases a multiple of --hold-packets packets. */
 static void release_full(struct program *program)
 {
 	release(program, program->count - program->count % program->options.hold_packets);
 }
 
-/* How long a packet that waits may still be held at a time, in nanoseconds. */
+/* Returns the remaining hold time of a packet, in nanoseconds. */
 static long long time_left(const struct program *program, unsigned int packet, struct timespec at)
 {
 	long long held = nanoseconds(at) - nanoseconds(program->waiting[packet].queued);
@@ -168,7 +212,7 @@ static long long time_left(const struct program *program, unsigned int packet, s
 	return program->options.hold_ms * 1000000LL - held;
 }
 
-/* Lets go of those that were held for as long as --hold-ms says, and gives how long the next one still may be. */
+/* Releases packets whose hold time is over, and returns the remaining hold time of the next one. */
 static struct timespec release_held(struct program *program)
 {
 	struct timespec at = program->count ? now(CLOCK_MONOTONIC) : (struct timespec){ 0 };
@@ -192,6 +236,9 @@ static void on_message(struct program *program, const char *message, size_t leng
 		return;
 	packet->queued = program->received;
 	program->count++;
+	program->seen++;
+	if (program->options.die_after && program->seen >= program->options.die_after)
+		die(program);
 }
 
 static void prepare(struct inbox *inbox)
@@ -208,7 +255,7 @@ static void prepare(struct inbox *inbox)
 
 enum received { NOTHING, SOMETHING, NOTHING_EVER };
 
-/* Takes what the kernel has for us, a batch at most; waits for it or not, as recvmmsg(2) has it. */
+/* Receives at most a batch of messages; "flags" is recvmmsg(2)'s. */
 static enum received receive(struct program *program, int flags)
 {
 	struct inbox *inbox = &program->inbox;
@@ -222,7 +269,7 @@ static enum received receive(struct program *program, int flags)
 		case EINTR:
 			return SOMETHING;
 		case ENOBUFS:
-			/* The kernel had more for us than the socket holds, and dropped it. */
+			/* The socket's buffer was full, and the kernel dropped packets. */
 			program->overruns++;
 			return SOMETHING;
 		default:
@@ -244,18 +291,18 @@ static void stop(int number)
 
 	stopped_by = number;
 	fcntl(queue_fd, F_SETFL, O_NONBLOCK);
-	/* It takes as many as there are. */
+	/* An eventfd accepts any number of writes here. */
 	if (write(stopped_fd, &one, sizeof(one)) < 0)
 		abort();
 	errno = error;
 }
 
-/* Signals that come before packets do are heard when packets do. */
+/* Signals are blocked until the queue is ready. */
 static bool listen_for_signals(sigset_t *stopping)
 {
 	const struct sigaction action = { .sa_handler = stop };
 
-	/* A reader of the log that goes away must not take the verdicts along. */
+	/* A closed log pipe must not end the program. */
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(stopping);
 	sigaddset(stopping, SIGTERM);
@@ -265,7 +312,7 @@ static bool listen_for_signals(sigset_t *stopping)
 	return stopped_fd >= 0 && !sigaction(SIGTERM, &action, NULL) && !sigaction(SIGINT, &action, NULL);
 }
 
-/* Waits for a packet while others are held, and no longer than they may be; gives whether there is one. */
+/* Waits for a packet for at most the remaining hold time; returns whether there is one. */
 static bool wait_for_packet(struct timespec bound)
 {
 	struct pollfd ready[] = {
@@ -289,7 +336,7 @@ static bool serve(struct program *program)
 		else if (wait_for_packet(left))
 			received = receive(program, MSG_DONTWAIT);
 	}
-	/* No more than a full queue: in a flood there is always something. */
+	/* At most a full queue: in a flood it would not end. */
 	for (batches = 0; received == SOMETHING && batches < QUEUE_PACKETS; batches++)
 		received = receive(program, MSG_DONTWAIT);
 	release(program, program->count);
@@ -301,12 +348,12 @@ static int refuse(const struct options *options, int error)
 	const char *why = strerror(error);
 
 	if (error == EOPNOTSUPP)
-		why = "this kernel knows no --fail-open";
+		why = "this kernel does not support --fail-open";
 	else if (error == EPERM && geteuid() != 0)
 		why = "this needs root (CAP_NET_ADMIN)";
 	else if (error == EPERM || error == EBUSY)
-		why = "another program listens to it: see /proc/net/netfilter/nfnetlink_queue";
-	fprintf(stderr, "user.out: queue %u cannot be had: %s\n", options->queue, why);
+		why = "another program is bound to it: see /proc/net/netfilter/nfnetlink_queue";
+	fprintf(stderr, "user.out: queue %u is not available: %s\n", options->queue, why);
 	return EXIT_BROKEN;
 }
 
@@ -333,10 +380,11 @@ static int run(struct program *program)
 		return refuse(&program->options, error);
 	}
 	/*
-	 * What a kernel does not know how to tell is simply not in the log. Of no use here is NFQA_CFG_F_GSO: it spares
-	 * the kernel to cut up what is larger than the link takes, and no DNS query is.
+	 * If a kernel does not support this, the fields are missing in the log. NFQA_CFG_F_GSO is not needed: it avoids
+	 * segmentation of large packets, and DNS queries are small.
 	 */
-	nfq_set_queue_flags(program->queue, NFQA_CFG_F_CONNTRACK, NFQA_CFG_F_CONNTRACK);
+	if (!program->options.no_conntrack)
+		nfq_set_queue_flags(program->queue, NFQA_CFG_F_CONNTRACK, NFQA_CFG_F_CONNTRACK);
 	nfnl_rcvbufsiz(nfq_nfnlh(handle), SOCKET_BYTES);
 	prepare(&program->inbox);
 	log_start(&program->log, program->options.queue, program->options.hold_packets, program->options.hold_ms);
@@ -375,13 +423,17 @@ static unsigned int number(const char *option, const char *text, unsigned int le
 
 static void parse_options(int argc, char **argv, struct options *options)
 {
-	enum { HOLD_PACKETS = 256, HOLD_MS, MAX_PACKETS, FAIL_OPEN };
+	enum { HOLD_PACKETS = 256, HOLD_MS, MAX_PACKETS, FAIL_OPEN, WORK_MS, DIE_AFTER, NO_CONNTRACK, LANES };
 	static const struct option known[] = {
 		{ "queue", required_argument, NULL, 'q' },
 		{ "hold-packets", required_argument, NULL, HOLD_PACKETS },
 		{ "hold-ms", required_argument, NULL, HOLD_MS },
 		{ "queue-packets", required_argument, NULL, MAX_PACKETS },
 		{ "fail-open", no_argument, NULL, FAIL_OPEN },
+		{ "work-ms", required_argument, NULL, WORK_MS },
+		{ "die-after", required_argument, NULL, DIE_AFTER },
+		{ "no-conntrack", no_argument, NULL, NO_CONNTRACK },
+		{ "lanes", required_argument, NULL, LANES },
 		{ "log", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -406,6 +458,22 @@ static void parse_options(int argc, char **argv, struct options *options)
 		case FAIL_OPEN:
 			options->fail_open = true;
 			break;
+		case WORK_MS:
+			options->work_ms = number("--work-ms", optarg, 0, 60000);
+			break;
+		case DIE_AFTER:
+			options->die_after = number("--die-after", optarg, 1, MAX_WAITING);
+			break;
+		case NO_CONNTRACK:
+			options->no_conntrack = true;
+			break;
+		case LANES:
+			options->serves_lanes = true;
+			if (parse_lanes(optarg, &options->lanes))
+				break;
+			fprintf(stderr, "user.out: --lanes takes two lanes from 0 to %d, such as 0-3, not '%s'\n",
+				MOST_LANES - 1, optarg);
+			exit(EXIT_USAGE);
 		case 'l':
 			options->log = optarg;
 			break;
@@ -416,12 +484,16 @@ static void parse_options(int argc, char **argv, struct options *options)
 			puts("user.out " VERSION);
 			exit(EXIT_SUCCESS);
 		default:
-			/* getopt_long has said what is wrong. */
+			/* getopt_long has printed the error. */
 			exit(EXIT_USAGE);
 		}
 	}
 	if (optind < argc) {
 		fprintf(stderr, "user.out: '%s' is not an option: see --help\n", argv[optind]);
+		exit(EXIT_USAGE);
+	}
+	if (options->serves_lanes && !options->log) {
+		fputs("user.out: --lanes needs --log with {lane} in its FILE\n", stderr);
 		exit(EXIT_USAGE);
 	}
 }
@@ -430,10 +502,17 @@ int main(int argc, char **argv)
 {
 	static struct program program = {
 		.options = { .hold_packets = 1, .queue_packets = QUEUE_PACKETS },
-		.log.file = STDOUT_FILENO,
+		.log = { .file = STDOUT_FILENO },
 	};
 
 	parse_options(argc, argv, &program.options);
+	if (program.options.serves_lanes) {
+		program.options.log = enter_a_lane(&program.options.lanes, program.options.log);
+		if (!program.options.log) {
+			fprintf(stderr, "user.out: a lane cannot be served: %s\n", strerror(errno));
+			return EXIT_BROKEN;
+		}
+	}
 	if (program.options.log) {
 		program.log.file = open(program.options.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 		if (program.log.file < 0) {
