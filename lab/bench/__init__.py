@@ -1,1 +1,1 @@
-"""What the lab costs, measured as ratios within one run: `lab bench`."""
+"""Measures the lab's costs as ratios within one run: `lab bench`."""

@@ -1,28 +1,28 @@
-"""Machines: booting them, and resuming them from their saved states."""
+"""Measures booting machines, and restoring them from their saved states."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab import process
 from lab.bench.figure import Figures, median
 from lab.bench.surroundings import KERNEL
 from lab.bench.tools import REPEATS, command, destroy, new_session, replicas, timed
-from lab.catalogue.machine import Machine
-from lab.home import PROVISION, Home
+from lab.foundation import process
+from lab.foundation.home import PROVISION, Home
+from lab.foundation.work import StepEnded, Work
 from lab.image import build
 from lab.image.recipe import Recipe
 from lab.provider import accelerator
-from lab.session import Session
-from lab.work import StepEnded, Work
+from lab.session.machine import ChosenMachine
+from lab.session.session import Session
 
 COMMAND_BOUND_S = 600.0
-"""For bringing one machine up, on the busiest host."""
+"""Timeout for bringing one machine up, even on a busy host."""
 
 
 def first_command(session: Session) -> float:
-    """Give how long it takes from nothing but the image to the first SSH command on old, in seconds."""
+    """Return the time in seconds from a cached image to the first SSH command on old."""
     (machine,) = replicas(session, "old")
 
     def reach() -> None:
@@ -35,15 +35,15 @@ def first_command(session: Session) -> float:
 
 
 def up(session: Session, *names: str) -> float:
-    """Give how long `lab up` takes for these machines, with a cached image, in seconds."""
+    """Return the time in seconds of `lab up` for these machines, with a cached image."""
     machines = replicas(session, *names)
     took_s = timed(lambda: session.bring_up(machines))
     destroy(session, *machines)
     return took_s
 
 
-def reach(session: Session, machine: Machine, *, cold: bool) -> float:
-    """Give how long it takes from a machine that is off to its first SSH command, ready for trials, in seconds."""
+def reach(session: Session, machine: ChosenMachine, *, cold: bool) -> float:
+    """Return the time in seconds from a stopped machine to its first SSH command, ready for trials."""
 
     def do() -> None:
         session.bring_up([machine], cold=cold, save=False)
@@ -54,8 +54,8 @@ def reach(session: Session, machine: Machine, *, cold: bool) -> float:
     return took_s
 
 
-def reach_by_command(session: Session, machine: Machine, *options: str) -> float:
-    """Give likewise how long it takes whoever types `lab up old` and `lab ssh old`: two programs more, in seconds."""
+def reach_by_command(session: Session, machine: ChosenMachine, *options: str) -> float:
+    """Return the same time for the commands `lab up old` and `lab ssh old`, including both processes."""
     log = session.home.path / "bench.log"
 
     def do() -> None:
@@ -67,7 +67,7 @@ def reach_by_command(session: Session, machine: Machine, *options: str) -> float
     return took_s
 
 
-def _switch_off(session: Session, machine: Machine) -> None:
+def _switch_off(session: Session, machine: ChosenMachine) -> None:
     session.forget(machine)
     session.provider(machine).switch_off(machine)
 
@@ -91,7 +91,7 @@ def booting(directory: Path) -> Figures:
 
 
 def figures_of_booting(times_s: Mapping[str, Sequence[float]]) -> Figures:
-    """Give the figures of these times, in seconds."""
+    """Return the figures of times in seconds."""
     took = {name: median(measured) for name, measured in times_s.items()}
     return {
         **{f"{name}_s": figure for name, figure in took.items()},
@@ -101,7 +101,7 @@ def figures_of_booting(times_s: Mapping[str, Sequence[float]]) -> Figures:
 
 
 def warm(directory: Path) -> Figures:
-    """Compare going on from a saved state with booting, in turn, and tell what saving costs."""
+    """Compare restoring from a saved state with booting, alternately, and measure the cost of saving."""
     times_s: dict[str, list[float]] = {name: [] for name in ("warm_up", "cold_up", "warm_command", "cold_command")}
     ended: list[StepEnded] = []
     home = Home(directory, Home.from_environment().cache, directory / "no-config.toml")
@@ -124,7 +124,7 @@ def warm(directory: Path) -> Figures:
 
 
 def figures_of_warm(times_s: Mapping[str, Sequence[float]], saving_s: Sequence[float]) -> Figures:
-    """Give the figures of these times, in seconds."""
+    """Return the figures of times in seconds."""
     took = {name: median(measured) for name, measured in times_s.items()}
     return {
         **{f"{name}_s": figure for name, figure in took.items()},

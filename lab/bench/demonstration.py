@@ -1,4 +1,4 @@
-"""The demonstration from end to end."""
+"""Measures the demonstration from start to end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.evidence import trial
 
 
 def demonstration(directory: Path) -> Figures:
-    """Compare the demo with the stalls in it, which one after another it would have to wait for."""
+    """Compare the demo with the total of its stalls, for which it would have to wait if they were sequential."""
     measured = []
     with new_session(directory) as session:
         for _ in range(REPEATS):
@@ -24,6 +24,6 @@ def demonstration(directory: Path) -> Figures:
 
 
 def figures(measured: Iterable[tuple[float, float]]) -> Figures:
-    """Give the figures of some demos: how long each took, and all its stalls together, in seconds."""
+    """Return the figures of some demos: duration, and total of its stalls, in seconds."""
     took_s, stalls_s = map(median, zip(*measured, strict=True))
     return {"demo_s": took_s, "stalls_s": stalls_s, "demo_per_stalls": took_s / stalls_s}

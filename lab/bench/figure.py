@@ -1,4 +1,4 @@
-"""A figure: the median of several measurements, with how far apart they were."""
+"""Median of several measurements, with their range, and figures that were measured together."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, or comes of what was.
+    """A measured or derived value.
 
     Attributes:
-        value: The median of the measurements, or a ratio or difference of medians.
-        of: How many measurements there were of each thing that went into it.
-        least: The least of them; None for what was not measured as such.
-        most: The most, likewise.
+        value: Median of the measurements, or a ratio or difference of medians.
+        of: Number of measurements of each input.
+        least: Smallest measurement; None for derived values.
+        most: Largest measurement; None for derived values.
     """
 
     value: float
@@ -24,28 +24,47 @@ class Figure:
     most: float | None = None
 
     def __truediv__(self, other: Figure) -> Figure:
-        """Give the ratio of two medians."""
+        """Return the ratio of two medians."""
         return Figure(self.value / other.value, min(self.of, other.of))
 
     def __sub__(self, other: Figure) -> Figure:
-        """Give the difference of two medians."""
+        """Return the difference of two medians."""
         return Figure(self.value - other.value, min(self.of, other.of))
 
     def __mul__(self, factor: float) -> Figure:
-        """Give it in another unit, or so many times."""
+        """Return the figure multiplied by a factor, such as one between units."""
         by = [None if one is None else one * factor for one in (self.least, self.most)]
         return Figure(self.value * factor, self.of, *by)
 
     def __add__(self, other: Figure) -> Figure:
-        """Give the sum of two medians."""
+        """Return the sum of two medians."""
         return Figure(self.value + other.value, min(self.of, other.of))
 
 
 Figures = Mapping[str, Figure]
-"""By name; what ends in `_s` is in seconds, `_us` in millionths, `_mb` in millions of bytes; else ratios and counts."""
+"""Figures by name; `_s` means seconds, `_us` microseconds, `_mb` millions of bytes; others are ratios or counts."""
 
 
 def median(measured: Iterable[float]) -> Figure:
-    """Give the figure of some measurements."""
+    """Return the figure of some measurements."""
     values: Sequence[float] = list(measured)
     return Figure(statistics.median(values), len(values), min(values), max(values))
+
+
+@dataclass(frozen=True)
+class FigureGroup:
+    """Figures measured together.
+
+    Attributes:
+        measured: Start time in UTC, ISO 8601.
+        version: The lab's version.
+        machine: Description of the host and guest.
+        load: Load average of the minute before: values near or above the number of cores increase the figures.
+        figures: Figures by name.
+    """
+
+    measured: str
+    version: str
+    machine: Mapping[str, object]
+    load: float
+    figures: Mapping[str, Figure]

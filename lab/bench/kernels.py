@@ -1,29 +1,29 @@
-"""A kernel that somebody brings: how long it takes from its package to the answer."""
+"""Measures the time from a kernel's package to its era."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
 
-from lab import process
 from lab.bench.figure import Figures, median
 from lab.bench.tools import REPEATS, new_session, timed
 from lab.commands import classify, kernels
-from lab.errors import BrokenEnvironment
+from lab.foundation import process
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.work import Work
 from lab.kernels.source import Given
 from lab.kernels.store import IMAGE
 from lab.provider import accelerator
-from lab.session import Session
-from lab.work import Work
+from lab.session.session import Session
 
 METAPACKAGE = "linux-image-amd64"
-"""What stands for Debian's generic kernel of today: the largest that people are likely to bring."""
+"""Metapackage of Debian's current generic kernel: the largest that users are likely to add."""
 
 DOWNLOAD_BOUND_S = 300.0
 
 
 def from_package_to_answer(directory: Path) -> Figures:
-    """Compare adding and classifying a kernel, of which nothing is there but its package, with booting it bare."""
+    """Compare adding and classifying a kernel, given only its package, with booting it bare."""
     package = _fetched(directory)
     took: list[float] = []
     added: list[float] = []
@@ -47,9 +47,9 @@ def _add(session: Session, package: Path, name: str) -> None:
 
 
 def _classify(session: Session, name: str) -> None:
-    found = classify.classify(session, [name]).data.machines[0].found
-    if found.era is None:
-        raise BrokenEnvironment(f"its era cannot be told, so there is nothing to measure: {found.reason}")
+    answer = classify.classify(session, [name]).data.machines[0].found
+    if answer.era is None:
+        raise BrokenEnvironment(f"its era cannot be determined, so there is nothing to measure: {answer.reason}")
 
 
 def _boot(accel: str, image: Path) -> None:
@@ -58,11 +58,11 @@ def _boot(accel: str, image: Path) -> None:
 
 
 def _fetched(directory: Path) -> Path:
-    """Fetch the package, which apt checks."""
-    told = process.output_of([process.require("apt-cache", "apt"), "depends", METAPACKAGE])
-    name = next((word for word in told.split() if word.startswith("linux-image-") and word != METAPACKAGE), None)
+    """Download the package, which apt verifies, and return its path."""
+    depends = process.output_of([process.require("apt-cache", "apt"), "depends", METAPACKAGE])
+    name = next((word for word in depends.split() if word.startswith("linux-image-") and word != METAPACKAGE), None)
     if name is None:
-        raise BrokenEnvironment(f"apt does not know what {METAPACKAGE} stands for", hint="apt-get update")
+        raise BrokenEnvironment(f"apt does not know the dependency of {METAPACKAGE}", hint="apt-get update")
     get = [process.require("apt-get", "apt"), "-q", "download", name]
     process.run(get, work=Work(), log=directory / "apt.log", bound_s=DOWNLOAD_BOUND_S, cwd=directory)
     return next(directory.glob(f"{name}_*.deb"))

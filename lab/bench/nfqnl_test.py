@@ -1,4 +1,4 @@
-"""The example program that libnetfilter_queue itself ships: its source, from Debian's package."""
+"""Source of libnetfilter_queue's example program, from Debian's package."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from lab import process
-from lab.errors import BrokenEnvironment
-from lab.work import Work
+from lab.foundation import process
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.work import Work
 
 PACKAGE = "libnetfilter-queue-doc"
-"""Of the library's packages the only binary one with the source: as a page of its documentation."""
+"""The library's only binary package with the source, as a page of its documentation."""
 
 PAGE = "nfqnl__test_8c_source.html"
 
 _NUMBER = re.compile(r"^ *\d+\N{NO-BREAK SPACE}")
-"""What doxygen puts before each line of a source."""
+"""Line number that doxygen puts before each source line."""
 
 DOWNLOAD_BOUND_S = 300.0
 
 
 def source(directory: Path) -> str:
-    """Download the package, which apt checks, and give the program's source.
+    """Download the package, which apt verifies, and return the program's source.
 
     Args:
-        directory: Where the package is put.
+        directory: Directory for the package.
 
     Raises:
         BrokenEnvironment: there is no such package, or no such page in it.
@@ -43,14 +43,14 @@ def source(directory: Path) -> str:
 
 
 def code_in(page: str) -> str:
-    """Give the source that a page of doxygen's shows."""
-    reader = _Lines()
+    """Return the source shown on a doxygen page."""
+    reader = _LineCollector()
     reader.feed(page)
     return "".join(f"{_NUMBER.sub('', line)}\n" for line in reader.lines)
 
 
-class _Lines(HTMLParser):
-    """The text of each `<div class="line">`."""
+class _LineCollector(HTMLParser):
+    """Collects the text of each `<div class="line">`."""
 
     def __init__(self) -> None:
         super().__init__()

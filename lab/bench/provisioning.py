@@ -1,4 +1,4 @@
-"""Making a machine ready for trials, and finding that it is."""
+"""Measures provisioning a machine, and checking a provisioned one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.provision.facts import REMOTE
 
 
 def provisioning(directory: Path) -> Figures:
-    """Compare a second time with the first, on a guest that has none of the lab's own programs yet, as a box comes."""
+    """Compare the first provisioning, on a guest without the lab's programs like a new box, with the second."""
     first: list[float] = []
     again: list[float] = []
     with new_session(directory) as session:

@@ -1,4 +1,4 @@
-"""What figures were measured on: the host, its QEMU, and the guests."""
+"""Describes the environment of a measurement: the host, its QEMU, and the guests."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from pathlib import Path
 
 import psutil
 
-from lab import lanes, process
 from lab.catalogue import find
-from lab.home import MACHINES, PROVISION, Home
+from lab.foundation import process
+from lab.foundation.home import MACHINES, PROVISION, Home
+from lab.foundation.work import Work
 from lab.image import build
 from lab.image.recipe import Recipe
 from lab.provider import accelerator
 from lab.provider.qemu_process import PROGRAM
-from lab.work import Work
+from lab.runs import lanes
 
 MACHINE, KERNEL = "old", "6.1"
-"""All machines that are measured have its size, and this kernel."""
+"""The measured machines have this machine's size and this kernel."""
 
 
 def describe(work: Work) -> Mapping[str, object]:
-    """Describe the host and the guests.
+    """Return a description of the host and the guests.
 
     Args:
-        work: Told when an image has to be built.
+        work: Reports the step when an image has to be built.
 
     Raises:
-        BrokenEnvironment: there is no QEMU, or no image.
+        BrokenEnvironment: QEMU or the image is missing.
     """
     cache = Home.from_environment().cache
     (definition,) = find.machines(MACHINES, [MACHINE])
@@ -51,6 +52,6 @@ def describe(work: Work) -> Mapping[str, object]:
 
 
 def cpu_in(cpuinfo: str) -> str:
-    """Give the processor's name as proc_cpuinfo(5) has it; some have none."""
+    """Return the processor's name from proc_cpuinfo(5), or the architecture if there is none."""
     names = (line.split(":", 1)[1].strip() for line in cpuinfo.splitlines() if line.startswith("model name"))
     return next(names, platform.machine())

@@ -1,1 +1,1 @@
-"""What there is to run, as data: machines and scenarios, one TOML file each."""
+"""The catalogue of machines and scenarios, one TOML file each."""

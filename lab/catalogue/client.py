@@ -1,4 +1,4 @@
-"""The programs that look a name up, and how long each waits for an answer before it asks again."""
+"""The client programs, and how long each waits for an answer before it retransmits."""
 
 from __future__ import annotations
 
@@ -8,34 +8,41 @@ RES_TIMEOUT_S = 5.0
 """glibc: RES_TIMEOUT in resolv.h, resolv.conf(5) "timeout"."""
 
 MUSL_RETRY_S = 2.5
-"""musl and busybox: the timeout of 5 s shared out among two attempts (res_msend.c; nslookup.c, "retry_interval")."""
+"""musl and busybox: the timeout of 5 s divided by two attempts (res_msend.c; nslookup.c, "retry_interval")."""
 
 
 class Client(StrEnum):
-    """A program that looks a name up; those that begin with `lookup-` are the lab's own (provision/clients/)."""
+    """A client program; those named `lookup-*` are the lab's own (provision/clients/)."""
 
     CURL = "curl"
-    """glibc's resolver in a thread; it alone fetches a page, too."""
+    """glibc's resolver in a thread; the only client that also fetches a page."""
     GETENT = "getent"
-    """glibc's resolver and nothing else."""
+    """glibc's resolver only."""
     WGET = "wget"
     """glibc's resolver."""
     PYTHON = "python"
     """glibc's resolver, from Python."""
     BUSYBOX = "busybox"
-    """nslookup of busybox, which has a resolver of its own."""
+    """nslookup of busybox, with its own resolver."""
     GLIBC = "lookup-glibc"
-    """glibc's resolver, and of its program only the lookup is timed."""
+    """glibc's resolver; only the lookup is timed, not the program's start."""
     MUSL = "lookup-musl"
     """musl's resolver, as in Alpine Linux: it does not know glibc's options."""
     CARES = "lookup-cares"
     """c-ares, as in Node.js and in many builds of curl."""
     SOCKETS = "lookup-sockets"
-    """A socket for each query, as Go's own resolver has it."""
+    """One socket per query, as in Go's own resolver."""
     THREADS = "lookup-threads"
-    """Two threads that send the two queries on one socket at the same moment."""
+    """Two threads that send the two queries on one socket at the same time."""
+    CLIENTS = "lookup-clients"
+    """Two clients behind one gateway, which send the two queries from the same port at the same time."""
+
+    @property
+    def is_glibc(self) -> bool:
+        """Whether it uses glibc's resolver, which reads all of resolv.conf."""
+        return self in {Client.CURL, Client.GETENT, Client.WGET, Client.PYTHON, Client.GLIBC}
 
     @property
     def retry_s(self) -> float:
-        """How long it waits for an answer before it asks again, in seconds."""
+        """Retransmit timeout in seconds."""
         return MUSL_RETRY_S if self in {Client.MUSL, Client.BUSYBOX} else RES_TIMEOUT_S

@@ -1,4 +1,4 @@
-"""What scenarios say, for the translators: a way for Babel to read TOML."""
+"""Babel's extraction method for the texts of scenarios, workarounds and machines."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from typing import IO
 
-TRANSLATED = ("title", "shows")
-"""The fields of a scenario that a reader reads."""
+TRANSLATED = ("title", "shows", "costs")
+"""The translated fields of a file or of a table in it."""
 
 
 def extract(
     file: IO[bytes],
-    keywords: Mapping[str, object],  # noqa: ARG001  the names and the number are Babel's
+    keywords: Mapping[str, object],  # noqa: ARG001  Babel's signature
     tags: Collection[str],  # noqa: ARG001
     options: Mapping[str, object],  # noqa: ARG001
 ) -> Iterator[tuple[int, None, str, list[str]]]:
-    """Give a scenario's texts as messages, each in one line (Babel's interface for extraction methods).
+    """Yield a TOML file's texts as messages, each in one line (Babel's interface for extraction methods).
 
     Args:
-        file: The scenario.
-        keywords: Not needed: a scenario's fields are known.
-        tags: Likewise.
-        options: Likewise.
+        file: The file.
+        keywords: Not used.
+        tags: Not used.
+        options: Not used.
     """
-    said = tomllib.loads(file.read().decode())
-    for name in TRANSLATED:
-        yield 1, None, in_one_line(said[name]), []
+    document = tomllib.loads(file.read().decode())
+    for table in (document, *(value for value in document.values() if isinstance(value, dict))):
+        for name in TRANSLATED:
+            if name in table:
+                yield 1, None, join_lines(table[name]), []
 
 
-def in_one_line(text: str) -> str:
-    """Give a text without its line breaks, which are the file's and not the sentence's."""
+def join_lines(text: str) -> str:
+    """Return a text without the line breaks of its file."""
     return " ".join(text.split())

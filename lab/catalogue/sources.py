@@ -1,4 +1,4 @@
-"""Where CentOS's packages are, and which a machine needs."""
+"""Sources of CentOS's packages, and the packages that a machine needs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ KeyFile = Annotated[str, Field(pattern=r"^/[\w./-]+$")]
 Packages = tuple[Annotated[str, Field(pattern=r"^[\w.+-]+$")], ...]
 
 
-class Trace(Model):
-    """What systemtap needs.
+class SystemtapPackages(Model):
+    """The packages that systemtap needs.
 
     Attributes:
-        packages: From the vault.
-        debuginfo: Where the kernels' debug information is.
-        debuginfo_key: The key it is signed with, as a file in the guest.
-        debuginfo_packages: Its packages; each exists for each kernel.
+        packages: Packages from the vault.
+        debuginfo: Address of the kernels' debug information.
+        debuginfo_key: Its signing key, as a file in the guest.
+        debuginfo_packages: Its packages; each exists per kernel.
     """
 
     packages: Packages
@@ -31,15 +31,15 @@ class Trace(Model):
 
 
 class Sources(Model):
-    """Where packages come from.
+    """The sources of packages.
 
     Attributes:
-        vault: Addresses of the vault and its mirrors, in the order they are tried.
-        key: The key that packages are signed with, as a file in the guest.
-        packages: What every machine needs, the kernel's own aside.
-        last_release: The last release that the vault has.
-        from_last_release: What may come from there.
-        trace: What systemtap needs.
+        vault: Addresses of the vault and its mirrors, in the order in which they are tried.
+        key: The packages' signing key, as a file in the guest.
+        packages: Packages for every machine, in addition to the kernel.
+        last_release: The last release in the vault.
+        from_last_release: Packages that may come from the last release.
+        trace: The packages that systemtap needs.
     """
 
     vault: Annotated[tuple[Url, ...], Field(min_length=1)]
@@ -47,13 +47,13 @@ class Sources(Model):
     packages: Packages
     last_release: Annotated[str, Field(pattern=r"^7\.\d\.\d{4}$")]
     from_last_release: Packages
-    trace: Trace
+    trace: SystemtapPackages
 
 
-def of(provision: Path) -> Sources:
-    """Read them from the directory `provision/`.
+def read_sources(provision: Path) -> Sources:
+    """Read the sources from the directory `provision/`.
 
     Raises:
-        BadInput: the file is not as it should be.
+        BadInput: the file is invalid.
     """
     return read(provision / "centos" / "sources.toml", Sources)

@@ -1,1 +1,1 @@
-"""The command line: turns words into calls of commands, and their results into an exit status."""
+"""The command line: parses arguments, calls commands, and ends with their exit status."""

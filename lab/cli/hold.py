@@ -1,4 +1,4 @@
-"""How long verdicts are held, as people type it."""
+"""Parses how long verdicts are held."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import re
 
 import click
 
-from lab import dial
+from lab.comparison import sweep
 
 MOST_MS = 5000
-"""As long as glibc waits for an answer; beyond that every trial is a retry."""
+"""glibc's timeout; with a longer hold every trial is a retry."""
 
 SETTINGS = 11
-"""Of a range: enough to see a curve."""
+"""The number of holds in a range: enough for a curve."""
 
 _RANGE = re.compile(r"(\d{1,4})\.\.(\d{1,4})ms", re.ASCII)
 _LIST = re.compile(r"(\d{1,4}(?:,\d{1,4})*)ms", re.ASCII)
 
 
 class Hold(click.ParamType[tuple[float, ...]]):
-    """`0..20ms`, or `0,1,5ms`: settings of the dial, in seconds."""
+    """`0..20ms`, or `0,1,5ms`: holds, in seconds."""
 
     name = "hold"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """Read it, or end with what is wrong."""
+        """Return the holds, or fail with the reason."""
         held_s = read(str(value))
         if held_s is None:
             self.fail(f"'{value}' is no hold: whole milliseconds up to {MOST_MS}, as 0..20ms or 0,1,5ms", param, ctx)
@@ -32,10 +32,10 @@ class Hold(click.ParamType[tuple[float, ...]]):
 
 
 def read(text: str) -> tuple[float, ...] | None:
-    """Give the settings that a text stands for, in seconds; None when it stands for none."""
+    """Parse holds, in seconds; None when the text is invalid."""
     held_ms: list[int] = []
-    if found := _LIST.fullmatch(text):
-        held_ms = sorted({int(part) for part in found[1].split(",")})
-    elif (found := _RANGE.fullmatch(text)) and int(found[1]) <= int(found[2]):
-        held_ms = dial.holds_ms(int(found[1]), int(found[2]), SETTINGS)
+    if match := _LIST.fullmatch(text):
+        held_ms = sorted({int(part) for part in match[1].split(",")})
+    elif (match := _RANGE.fullmatch(text)) and int(match[1]) <= int(match[2]):
+        held_ms = sweep.holds_ms(int(match[1]), int(match[2]), SETTINGS)
     return tuple(held / 1000 for held in held_ms) if held_ms and held_ms[-1] <= MOST_MS else None

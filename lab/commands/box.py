@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.foundation.result import Result
 from lab.provider import own_box
-from lab.result import Result
-from lab.session import Session
+from lab.session.session import Session
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class BoxBuilt:
 
     Attributes:
         path: The file.
-        version: Another for another guest image.
+        version: Its version, which changes with the guest image.
         sha256: The file's checksum, in hexadecimal.
     """
 
@@ -26,7 +26,7 @@ class BoxBuilt:
 
 
 def build(session: Session) -> Result[BoxBuilt]:
-    """Build the box; does nothing when it is there.
+    """Build the box; does nothing when it exists.
 
     Raises:
         BrokenEnvironment: a program or space is missing.

@@ -1,43 +1,35 @@
-"""`lab check`: which of the three behaviours a machine's own kernel has, found out in namespaces made for it."""
+"""`lab check`: which of the three behaviours a machine's own kernel has, by trials in namespaces made for them."""
 
 from __future__ import annotations
 
-import re
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-from lab import verdict
-from lab.catalogue.scenario import Scenario
-from lab.checking import look, plan, program, trials
-from lab.checking.look import Look
-from lab.checking.plan import Plan
-from lab.checking.reach import Here, Reach, There
-from lab.classification import Classification, classify
-from lab.endpoint import Account
-from lab.errors import BadInput, BrokenEnvironment
-from lab.evidence import trial as evidence_of
-from lab.raw_files import Begun, Ended
-from lab.result import AS_ASKED, BROKEN, NOT_AS_EXPECTED, Result
-from lab.session import Session
-from lab.ssh import Shell
-from lab.store import RanOn, Run
-from lab.verdict import Verdict
-from lab.work import TrialEnded, TrialStarted
+from lab.commands.check_result import Checked, Clashed, Planned
+from lab.commands.check_trials import Experiment, StoredTrials
+from lab.endpoint.endpoint import Account
+from lab.foundation.errors import BadInput, BrokenEnvironment
+from lab.foundation.result import AS_ASKED, Result
+from lab.judgement.era import classify
+from lab.remote_check import look, plan, program
+from lab.remote_check.look import Look
+from lab.remote_check.plan import BehindDnat, CheckPlan
+from lab.remote_check.reach import Reach, reached
+from lab.remote_check.trials import RuleRefusedError
+from lab.session.session import Session
 
 HERE = "this-machine"
-"""What the machine at hand is called in a stored run."""
+"""The local machine's name in a stored run."""
 
 
 @dataclass(frozen=True)
-class Ask:
+class CheckRequest:
     """What is asked for.
 
     Attributes:
-        account: The machine; None for the one at hand.
+        account: The machine; None for the local one.
         trials: How many trials are made side by side.
         load: Load modules without asking.
-        dry: Only say what would be done.
+        dry: Only print what would be done.
         named: Whether the sentence for a ticket names the machine.
     """
 
@@ -48,51 +40,7 @@ class Ask:
     named: bool = False
 
 
-@dataclass(frozen=True)
-class Planned:
-    """What would be done.
-
-    Attributes:
-        machine: Where.
-        look: What it has.
-        plan: What would be done there.
-        trials: How many trials would be made.
-    """
-
-    machine: str
-    look: Look
-    plan: Plan
-    trials: int
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What was found out.
-
-    Attributes:
-        machine: Where.
-        look: What it has.
-        plan: What was done there.
-        run: The stored run.
-        path: Where its raw files are.
-        found: What its kernel does.
-        verdicts: How each trial went.
-        named: Whether the sentence for a ticket shall name the machine.
-        left: Modules that were loaded for the check and are still there.
-    """
-
-    machine: str
-    look: Look
-    plan: Plan
-    run: Run
-    path: Path
-    found: Classification
-    verdicts: tuple[Verdict, ...]
-    named: bool
-    left: tuple[str, ...]
-
-
-def check(session: Session, ask: Ask) -> Result[Checked] | Result[Planned]:
+def check(session: Session, ask: CheckRequest) -> Result[Checked] | Result[Planned]:
     """Find out what a machine's kernel does with two queries of one flow.
 
     Args:
@@ -100,123 +48,92 @@ def check(session: Session, ask: Ask) -> Result[Checked] | Result[Planned]:
         ask: What is asked for.
 
     Raises:
-        BadInput: modules would have to be loaded, and nobody said that they may.
-        BrokenEnvironment: the machine lacks something, does not let us in, or went away; finished trials are kept.
-        Cancelled: likewise.
+        BadInput: modules would have to be loaded, without permission.
+        BrokenEnvironment: the machine lacks something, refuses the login, or went away; finished trials are kept.
+        Cancelled: the user interrupted; finished trials are kept.
     """
     name = ask.account.machine if ask.account else HERE
-    with ExitStack() as stack:
-        reach = _reach(session, ask, stack)
+    with reached(ask.account, session.work) as reach:
         with session.work.step("looking at its kernel", name):
             seen = look.parse(reach.look(plan.MODULES))
         planned = plan.of(seen, program.architecture())
         if ask.dry:
-            return Result(Planned(name, seen, planned, ask.trials + trials.AGAIN), AS_ASKED)
-        _require_leave(session, name, planned, load=ask.load)
+            return Result(Planned(name, seen, planned, ask.trials), AS_ASKED)
+        planned = _permitted(session, name, planned, load=ask.load)
         built = program.built(session.home, session.work)
-        experiment = _Experiment(session, name, seen, planned, trials.scenario(planned), ask.trials)
-        run = experiment.make(reach, built)
-        left = _left(reach, seen, planned)
-    return _judged(session, run, experiment, named=ask.named, left=left)
+        experiment = Experiment(session.store, session.work, name, seen, planned, ask.trials)
+        try:
+            stored = experiment.make(reach, built)
+        except RuleRefusedError as refusal:
+            experiment = replace(experiment, plan=_otherwise(session, experiment, refusal, load=ask.load))
+            stored = experiment.make(reach, built)
+        left = _left(reach, seen, experiment.plan)
+    checked = _checked(session, stored, experiment, named=ask.named, left=left)
+    return Result(checked, checked.exit_status)
 
 
-def _reach(session: Session, ask: Ask, stack: ExitStack) -> Reach:
-    if ask.account is None:
-        return Here(session.work)
-    with session.work.step("logging in", ask.account.machine):
-        return There(stack.enter_context(Shell(ask.account, session.work)))
+def _otherwise(session: Session, experiment: Experiment, refusal: RuleRefusedError, *, load: bool) -> CheckPlan:
+    """Plan the trials by the rule that the kernel has not refused.
+
+    Raises:
+        RuleRefusedError: there is no other.
+    """
+    try:
+        planned = plan.of(experiment.look, program.architecture(), refused=experiment.plan.rule)
+    except BrokenEnvironment:
+        raise refusal from None
+    session.work.note(f"{refusal.message}: {planned.rule} is tried instead", experiment.name)
+    return _permitted(session, experiment.name, planned, load=load)
 
 
-def _require_leave(session: Session, name: str, planned: Plan, *, load: bool) -> None:
-    """Load nothing that the user has not heard of."""
-    if not planned.load or load:
-        return
-    names = ", ".join(planned.load)
+def _permitted(session: Session, name: str, planned: CheckPlan, *, load: bool) -> CheckPlan:
+    """Return the plan as far as the user permits it to load modules.
+
+    Raises:
+        BadInput: the plan needs a module, and the user refuses.
+    """
+    if not planned.all_loads or load:
+        return planned
+    names = ", ".join(planned.all_loads)
     lines = [
         f"On {name} these modules would be loaded, and unloaded at the end: {names}.",
         *(f"- {meaning}" for meaning in planned.meaning),
     ]
-    if not session.work.may("\n".join([*lines, "Load them?"])):
+    if session.work.may("\n".join([*lines, "Load them?"])):
+        return planned
+    if planned.load:
         raise BadInput(
             f"nothing was done: on {name} modules would have to be loaded, and unloaded again: {names}",
-            hint="say that they may be: --yes; what that means: --dry-run",
+            hint="permit it: --yes; what that means: --dry-run",
         )
+    why_not = f"modules would have to be loaded, and unloaded again: {names} (permit it: --yes)"
+    return replace(planned, behind_dnat=BehindDnat(None, why_not=why_not))
 
 
-@dataclass(frozen=True)
-class _Experiment:
-    """The trials on one machine."""
-
-    session: Session
-    name: str
-    look: Look
-    plan: Plan
-    scenario: Scenario
-    trials: int
-
-    @property
-    def directory(self) -> str:
-        """What the machine is called in the store, which makes a directory of it."""
-        return re.sub(r"[^A-Za-z0-9.-]", "-", self.name)
-
-    def make(self, reach: Reach, built: Path) -> Run:
-        """Make the trials, and store and judge each."""
-        store, look = self.session.store, self.look
-        title = f"{look.distribution or 'a machine'}, as it is"
-        ran_on = RanOn(kernel=look.kernel, era=None, replica=look.is_replica, title=title, system=look.distribution)
-        run = store.begin({self.directory: ran_on}, [self.scenario], self.trials + trials.AGAIN)
-        armed: list[bool] = []
-        with self.session.work.step(f"making {self.trials + trials.AGAIN} trials side by side", self.name):
-            for trial in trials.make(reach, built, self.plan, self.trials, lambda: any(armed)):
-                self._take(run, trial, armed)
-        return store.finish(run)
-
-    def _take(self, run: Run, trial: Begun | Ended, armed: list[bool]) -> None:
-        session, scenario, number = self.session, self.scenario, trial.number
-        total = max(number, self.trials + trials.AGAIN)
-        if isinstance(trial, Begun):
-            retry_s = scenario.lookup.client.retry_s
-            session.work.emit(TrialStarted(self.name, scenario.name, number, total, retry_s))
-            return
-        path = session.store.add_trial(run, self.directory, scenario.name, number, trial.files)
-        judged = verdict.judge(evidence_of.read(path), scenario)
-        armed.append(bool(judged.armed))
-        session.work.emit(TrialEnded(self.name, scenario.name, number, total, judged.outcome, judged.lookup_s))
-
-
-def _left(reach: Reach, before: Look, planned: Plan) -> tuple[str, ...]:
-    """Look whether what was loaded is gone."""
-    if not planned.load:
+def _left(reach: Reach, before: Look, planned: CheckPlan) -> tuple[str, ...]:
+    """Return the modules that were loaded and are still there."""
+    if not planned.all_loads:
         return ()
     after = look.parse(reach.look(())).loaded
-    return tuple(module for module in planned.load if module in after - before.loaded)
+    return tuple(module for module in planned.all_loads if module in after - before.loaded)
 
 
-def _judged(
-    session: Session, run: Run, experiment: _Experiment, *, named: bool, left: tuple[str, ...]
-) -> Result[Checked]:
-    evidences = [
-        evidence_of.read(path) for path in session.store.trials(run, experiment.directory, experiment.scenario.name)
-    ]
-    if not evidences:
+def _checked(
+    session: Session, stored: StoredTrials, experiment: Experiment, *, named: bool, left: tuple[str, ...]
+) -> Checked:
+    if not stored.plain:
         raise BrokenEnvironment(f"{experiment.name}: no trial was made")
-    pairs = [(verdict.judge(evidence, experiment.scenario), evidence) for evidence in evidences]
-    found = classify(experiment.scenario, pairs)
-    checked = Checked(
+    behind_dnat = stored.behind_dnat
+    return Checked(
         machine=experiment.name,
         look=experiment.look,
         plan=experiment.plan,
-        run=run,
-        path=session.store.path(run),
-        found=found,
-        verdicts=tuple(judged for judged, _ in pairs),
+        run=stored.run,
+        path=session.store.path(stored.run),
+        found=classify(experiment.scenario, stored.plain),
+        verdicts=tuple(trial.verdict for trial in stored.plain),
+        behind_dnat=None if behind_dnat is None else Clashed(tuple(trial.verdict for trial in behind_dnat)),
+        why_not=stored.why_not_dnat,
         named=named,
         left=left,
     )
-    return Result(checked, _status(found))
-
-
-def _status(found: Classification) -> int:
-    if found.stalled:
-        return NOT_AS_EXPECTED
-    return BROKEN if found.era is None else AS_ASKED

@@ -1,13 +1,16 @@
-"""`lab compare`: stored runs, judged afresh and put side by side."""
+"""`lab compare`: the machines of stored runs side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from lab import review
-from lab.comparison import Comparison
-from lab.result import AS_ASKED, NOT_AS_EXPECTED, Result
-from lab.session import Session
+from lab.comparison import review
+from lab.comparison.cells import Comparison
+from lab.foundation.result import AS_ASKED, NOT_AS_EXPECTED, Result
+
+if TYPE_CHECKING:
+    from lab.session.session import Session
 
 
 def compare(
@@ -25,7 +28,7 @@ def compare(
         BadInput: no such run, machine or scenario is stored.
     """
     if run_id is None:
-        compared = review.newest(session.store, machine_names, scenario_names)
+        compared = review.judge_newest(session.store, machine_names, scenario_names)
     else:
-        compared = review.of_run(session.store, session.store.get(run_id), machine_names, scenario_names)
+        compared = review.judge_run(session.store, session.store.get(run_id), machine_names, scenario_names)
     return Result(compared, AS_ASKED if compared.as_expected else NOT_AS_EXPECTED)

@@ -1,25 +1,35 @@
-"""`lab doctor`: what this machine can do, what is missing, and the command that mends it."""
+"""`lab doctor`: what this machine can do, what is missing, and the commands that install it."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
-
-from lab import process
-from lab.home import PROVISION
+from lab.foundation import distribution, namespaces, process
+from lab.foundation.distribution import CONTAINER, Distribution
+from lab.foundation.errors import BadInput
+from lab.foundation.home import PROVISION
+from lab.foundation.language import N_
+from lab.foundation.later import Later
+from lab.foundation.result import AS_ASKED, BROKEN, Result
 from lab.image import build
 from lab.image.recipe import Recipe
+from lab.kernels import known, obtain
 from lab.provider.choice import FOR_CENTOS, FOR_REPLICAS
 from lab.provider.host import Host
-from lab.result import AS_ASKED, BROKEN, Result
-from lab.session import Session
+from lab.session.session import Session
+
+if TYPE_CHECKING:
+    import psutil
+else:
+    psutil = Later("psutil")
 
 PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -31,7 +41,13 @@ PROGRAMS = {
     "depmod": "kmod",
     "ssh": "openssh-client",
 }
-"""The programs the lab runs on the host, each with its Debian package."""
+"""The programs the lab runs on the host, each with its package, as Debian calls it."""
+
+FOR_THE_IMAGE = {"mmdebstrap", "fakeroot"}
+"""Those that only build the guest image; one that is built, or was imported, needs them no more."""
+
+EMULATING = {"aarch64", "arm64"}
+"""Processors on which QEMU emulates the guests' x86_64; an image is not built there, but imported."""
 
 MEMORY_MB = 2000
 """Two machines of 768 MB and room to work."""
@@ -39,14 +55,14 @@ MEMORY_MB = 2000
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: What.
+        name: What was checked.
         ok: Whether it is as it should be.
         needed: Whether the lab cannot work without it.
         found: What was found.
-        package: The Debian package that brings it, or several with blanks between; None when no package does.
+        package: This host's package that has it, or several with blanks between; None when no package has.
     """
 
     name: str
@@ -61,8 +77,8 @@ class Diagnosis:
     """What this machine can do.
 
     Attributes:
-        checks: Everything that was looked at.
-        mend: The commands that mend what can be mended.
+        checks: All checks.
+        mend: The commands that install what is missing.
     """
 
     checks: tuple[Check, ...]
@@ -70,92 +86,149 @@ class Diagnosis:
 
 
 def doctor(session: Session) -> Result[Diagnosis]:
-    """Look at this machine; changes nothing."""
+    """Check this machine; changes nothing."""
+    host = distribution.read()
+    image = _image(session)
     checks = (
-        *_programs(),
+        _distribution(host),
+        *programs(host, has_image=image.ok),
+        *user_namespaces(has_image=image.ok),
         _processor(),
         _memory(),
         _space(session),
         _kvm(session),
-        _image(session),
-        *_vagrant(session),
+        image,
+        _known_kernels(session, host),
+        *_vagrant(session, host),
         _config(session),
     )
-    mend = (*_commands(checks, needed=True), *_commands(checks, needed=False))
+    mend = (*_commands(host, checks, needed=True), *_commands(host, checks, needed=False))
     broken = any(check.needed and not check.ok for check in checks)
     return Result(Diagnosis(checks, mend), BROKEN if broken else AS_ASKED)
 
 
-def _commands(checks: Sequence[Check], *, needed: bool) -> list[str]:
-    """Give the command that brings what is missing: apart what the lab needs, and what it does without."""
-    packages = [check.package for check in checks if check.package and not check.ok and check.needed is needed]
-    sudo = "" if os.geteuid() == 0 else "sudo "
-    return [f"{sudo}apt-get install --no-install-recommends {' '.join(dict.fromkeys(packages))}"] if packages else []
-
-
-def _programs() -> list[Check]:
-    found = {program: process.find(program) for program in PROGRAMS}
-    return [
-        Check(program, path is not None, needed=True, found=path or "not installed", package=PROGRAMS[program])
-        for program, path in found.items()
+def _commands(host: Distribution, checks: Sequence[Check], *, needed: bool) -> list[str]:
+    """Return the command that installs the missing packages: those the lab needs, or the optional ones."""
+    packages = [
+        package
+        for check in checks
+        if check.package and not check.ok and check.needed is needed
+        for package in check.package.split()
     ]
+    return [shlex.join(host.install(list(dict.fromkeys(packages))))] if packages else []
+
+
+def _distribution(host: Distribution) -> Check:
+    known = f"{host.name}, Python {platform.python_version()}"
+    unknown = N_(f"{known}: no distribution that the lab knows packages of; {CONTAINER}")
+    return Check(N_("host"), host.family is not None, needed=False, found=known if host.family else unknown)
+
+
+def programs(host: Distribution, *, has_image: bool) -> list[Check]:
+    """Check the programs that the lab runs.
+
+    Args:
+        host: The host's distribution.
+        has_image: Whether the guest image is there, so that what builds it is not needed.
+    """
+    return [_program(host, name, needed=not (has_image and name in FOR_THE_IMAGE)) for name in PROGRAMS]
+
+
+def _program(host: Distribution, name: str, *, needed: bool) -> Check:
+    path = process.find(name)
+    package = host.package(PROGRAMS[name])
+    if path is not None:
+        return Check(name, ok=True, needed=needed, found=path, package=package)
+    way = N_("the container has it, or a machine that has it: lab image export, then lab image import here")
+    if name not in FOR_THE_IMAGE:
+        way = CONTAINER
+    missing = N_("not installed") if package else N_(f"not installed, and {host.name} has no package of it: {way}")
+    return Check(name, ok=False, needed=needed, found=missing, package=package)
+
+
+def user_namespaces(root: Path = Path("/"), *, has_image: bool) -> list[Check]:
+    """Check what building the guest image needs of the kernel for an ordinary user; root needs none of it."""
+    if os.geteuid() == 0 and root == Path("/"):
+        return []
+    problem = namespaces.problem(root)
+    found = problem or N_("an ordinary user can build the guest image")
+    return [Check(N_("user namespaces"), problem is None, needed=not has_image, found=found)]
 
 
 def _processor() -> Check:
     kind = platform.machine()
-    return Check("processor", kind == "x86_64", needed=True, found=f"{kind}, {os.cpu_count()} cores")
+    found = N_(f"{kind}, {os.cpu_count()} cores")
+    if kind in EMULATING:
+        emulated = N_(f"{kind}, {os.cpu_count()} cores: guests are x86_64, under emulation")
+        return Check(N_("processor"), ok=True, needed=True, found=emulated)
+    return Check(N_("processor"), kind == "x86_64", needed=True, found=found)
 
 
 def _memory() -> Check:
     free_mb = psutil.virtual_memory().available // 1_000_000
-    return Check("memory", free_mb >= MEMORY_MB, needed=True, found=f"{free_mb} MB free, {MEMORY_MB} MB needed")
+    return Check(N_("memory"), free_mb >= MEMORY_MB, needed=True, found=N_(f"{free_mb} MB free, {MEMORY_MB} MB needed"))
 
 
 def _space(session: Session) -> Check:
     existing = next(path for path in (session.home.cache, *session.home.cache.parents) if path.exists())
     free_mb = shutil.disk_usage(existing).free // 1_000_000
-    found = f"{free_mb} MB free for {session.home.cache}, {build.NEEDED_MB} MB needed to build the guest image"
-    return Check("space", free_mb >= build.NEEDED_MB, needed=True, found=found)
+    finding = N_(f"{free_mb} MB free for {session.home.cache}, {build.NEEDED_MB} MB needed to build the guest image")
+    return Check(N_("space"), free_mb >= build.NEEDED_MB, needed=True, found=finding)
 
 
 def _kvm(session: Session) -> Check:
     if not Path("/dev/kvm").exists():
-        return Check("KVM", ok=False, needed=False, found="there is no /dev/kvm: guests run under software emulation")
+        return Check("KVM", ok=False, needed=False, found=N_("there is no /dev/kvm: software emulation is used"))
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return Check("KVM", ok=False, needed=False, found="no permission for /dev/kvm: software emulation is used")
+        return Check("KVM", ok=False, needed=False, found=N_("no permission for /dev/kvm: software emulation is used"))
     try:
         answer = json.loads((session.home.cache / "accelerator.json").read_text())["accelerator"]
     except (OSError, ValueError, KeyError):
-        return Check("KVM", ok=True, needed=False, found="/dev/kvm is there; the first 'lab up' finds out if it works")
+        return Check("KVM", ok=True, needed=False, found=N_("/dev/kvm exists; the first 'lab up' tests it"))
     if answer == "kvm":
-        return Check("KVM", ok=True, needed=False, found="a guest booted under it")
+        return Check("KVM", ok=True, needed=False, found=N_("a guest booted under it"))
     return Check(
-        "KVM", ok=False, needed=False, found="/dev/kvm is there but no guest boots under it: emulation is used"
+        "KVM", ok=False, needed=False, found=N_("/dev/kvm is there but no guest boots under it: emulation is used")
     )
 
 
-def _vagrant(session: Session) -> list[Check]:
-    """Look at each way to have Vagrant; the lab does without."""
+def _vagrant(session: Session, here: Distribution) -> list[Check]:
+    """Check each way to use Vagrant, which is optional."""
     host = Host(session.home, session.work)
     checks = []
-    for kind, hypervisors in (("CentOS", FOR_CENTOS), ("replicas", FOR_REPLICAS)):
+    for kind, hypervisors in (("CentOS", FOR_CENTOS), (N_("replicas"), FOR_REPLICAS)):
         problems = {hypervisor: host.problem(hypervisor) for hypervisor in hypervisors}
-        can = [hypervisor for hypervisor, problem in problems.items() if problem is None]
-        said = "; ".join(dict.fromkeys(problem for problem in problems.values() if problem))
-        found = f"under {', '.join(can)}" if can else said
-        package = " ".join(host.packages()) or None
-        checks.append(Check(f"Vagrant, {kind}", bool(can), needed=False, found=found, package=package))
+        usable = [hypervisor for hypervisor, problem in problems.items() if problem is None]
+        reasons = "; ".join(dict.fromkeys(problem for problem in problems.values() if problem))
+        finding = N_(f"under {', '.join(usable)}") if usable else reasons
+        package = " ".join(here.packages(host.packages())[0]) or None
+        checks.append(Check(N_(f"Vagrant, {kind}"), bool(usable), needed=False, found=finding, package=package))
     return checks
 
 
 def _config(session: Session) -> Check:
     path = session.home.config
-    found = str(path) if path.exists() else f"none; it would be {path}, with keys provider, hypervisor, replica"
-    return Check("config file", ok=True, needed=False, found=found)
+    none = N_(f"none; it would be {path}, with keys system, provider, hypervisor")
+    finding = str(path) if path.exists() else none
+    return Check(N_("config file"), ok=True, needed=False, found=finding)
+
+
+def _known_kernels(session: Session, host: Distribution) -> Check:
+    """Check what known kernels need: the program that verifies them, and the cache."""
+    gpgv = process.find("gpgv")
+    try:
+        kernels = known.load(PROVISION)
+    except BadInput as error:
+        return Check(N_("known kernels"), ok=False, needed=False, found=error.message)
+    cached = [one.name for one in kernels if obtain.is_cached(one, session.home.cache)]
+    there = N_(f"{len(cached)} of {len(kernels)} in the cache")
+    there += f": {', '.join(cached)}" if cached else ""
+    finding = there if gpgv else N_(f"gpgv is not installed, so that no other can be verified; {there}")
+    return Check(N_("known kernels"), gpgv is not None, needed=False, found=finding, package=host.package("gpgv"))
 
 
 def _image(session: Session) -> Check:
     recipe = Recipe.from_environment(PROVISION)
-    built = (build.path_of(recipe, session.home.cache) / "manifest.json").exists()
-    found = "built" if built else "not built yet: the first 'lab up' builds it, in two minutes or so"
-    return Check("guest image", ok=built, needed=False, found=found)
+    built = build.is_built(build.Image(build.path_of(recipe, session.home.cache)))
+    finding = N_("built" if built else "not built yet: the first 'lab up' builds it, in two minutes or so")
+    return Check(N_("guest image"), ok=built, needed=False, found=finding)

@@ -1,4 +1,4 @@
-"""`lab lesson --handout`: the walk on paper, with what the newest lesson showed."""
+"""`lab lesson --handout`: a lesson on paper, with its outputs."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import BadInput
-from lab.language import Language
+from lab.foundation.errors import BadInput
+from lab.foundation.language import Language
 from lab.lesson import record
 from lab.lesson.record import Record
 from lab.lesson.step import Step
-from lab.session import Session
-from lab.store import Run
+from lab.runs.run import Run
+from lab.session.session import Session
 
 
 @dataclass(frozen=True)
 class Handout:
-    """What a handout is made of.
+    """The content of a handout.
 
     Attributes:
         run: The lesson's run.
-        record: What the lesson showed.
+        record: The record of the lesson.
         steps: All steps, whether or not they were walked.
-        language: What it is written in.
-        trainer: Whether it has the answers.
+        language: Its language.
+        trainer: Whether it includes the answers.
     """
 
     run: Run
@@ -35,7 +35,7 @@ class Handout:
 
     @property
     def not_walked(self) -> tuple[str, ...]:
-        """The names of the steps that the lesson did not come to, or had no such step then."""
+        """The names of the steps that the lesson has no record of."""
         return tuple(step.name for step in self.steps if step.name not in self.record.walked)
 
 
@@ -45,9 +45,9 @@ class HandoutWritten:
 
     Attributes:
         paths: Its files.
-        run: The run that its outputs are of.
-        trainer: Whether it has the answers.
-        not_walked: The steps that it has no output of.
+        run: The run of its outputs.
+        trainer: Whether it includes the answers.
+        not_walked: The steps without output.
     """
 
     paths: tuple[Path, ...]
@@ -56,19 +56,22 @@ class HandoutWritten:
     not_walked: tuple[str, ...]
 
 
-def prepare(session: Session, steps: Sequence[Step], language: Language, *, trainer: bool) -> Handout:
-    """Put together what a handout is made of.
+def prepare(
+    session: Session, steps: Sequence[Step], language: Language, run: str | None = None, *, trainer: bool
+) -> Handout:
+    """Return the content of a handout.
 
     Args:
         session: The lab in use.
         steps: The steps.
-        language: What it shall be written in.
-        trainer: Whether it shall have the answers.
+        language: Its language.
+        run: The run of the lesson; None for the newest lesson.
+        trainer: Whether to include the answers.
 
     Raises:
-        BadInput: no lesson was held yet.
+        BadInput: no lesson was held yet, or the run is none of a lesson.
     """
-    held = record.newest(session.store)
+    held = record.find(session.store, run)
     if held is None:
         raise BadInput(
             "no lesson was held yet whose outputs a handout could have",

@@ -1,4 +1,4 @@
-"""`lab lesson`: the steps walked one by one, on real machines."""
+"""`lab lesson`: the steps one by one, on real machines."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.catalogue import find
+from lab.catalogue.machine import System
 from lab.commands import machines as machine_commands
 from lab.commands.walk import Do, Score, Walk
-from lab.home import MACHINES
-from lab.language import Language
+from lab.foundation.home import MACHINES
+from lab.foundation.language import Language
+from lab.foundation.result import AS_ASKED, NOT_AS_EXPECTED, Result
 from lab.lesson import marks, record, steps
-from lab.lesson.classroom import Classroom, Output, Typed
+from lab.lesson.classroom import Classroom, ShownOutput, Typed
 from lab.lesson.step import Command, Step
-from lab.preference import Preference, ProviderName
 from lab.provider.base import State
-from lab.result import AS_ASKED, NOT_AS_EXPECTED, Result
-from lab.session import Session
+from lab.provider.preference import Preference, ProviderName
+from lab.session.session import Session
 
-REPLICAS = Preference(ProviderName.QEMU, replica=True, asked_by="the lesson")
-"""For machines that are not there yet: in seconds, on any machine."""
+REPLICAS = Preference(ProviderName.QEMU, system=System.REPLICA, asked_by="the lesson", system_asked_by="the lesson")
+"""For absent machines: replicas start in seconds, on any machine."""
 
 
 @dataclass(frozen=True)
 class LessonHeld:
-    """A lesson that came to its end.
+    """A finished lesson.
 
     Attributes:
-        run: The run that everything was shown from; None when no step made any.
-        path: Where its raw files are, likewise.
-        walked: The names of the steps that were walked.
+        run: The run with the lesson's trials; None when no step made any.
+        path: Where its raw files are; None without a run.
+        walked: The names of the steps.
         not_shown: The names of those that did not show what they should.
-        score: Of all questions.
-        quiz: Of the last step with questions.
-        unattended: Whether the questions were answered by nobody.
-        language: What it was held in.
+        score: The score of all questions.
+        quiz: The score of the last step with questions.
+        unattended: Whether the questions were answered automatically.
+        language: Its language.
     """
 
     run: str | None
@@ -50,45 +51,50 @@ class LessonHeld:
 
 
 @dataclass(frozen=True)
-class How:
+class LessonOptions:
     """How a lesson is held.
 
     Attributes:
-        start: The place of the step to begin with, from 0.
-        keep: Leave the machines running that the lesson brought up.
-        unattended: Nobody is there to answer.
+        start: The place, from 0, of the first step.
+        keep: Leave the lesson's machines running.
+        unattended: Whether questions are answered automatically.
+        continues: The run of the lesson that is continued; None for the newest.
     """
 
     start: int = 0
     keep: bool = False
     unattended: bool = False
+    continues: str | None = None
 
 
-def hold(session: Session, classroom: Classroom, do: Do, all_steps: Sequence[Step], how: How) -> Result[LessonHeld]:
+def hold(
+    session: Session, classroom: Classroom, do: Do, all_steps: Sequence[Step], how: LessonOptions
+) -> Result[LessonHeld]:
     """Hold a lesson; exit status 1 when a step did not show what it should.
 
     Args:
         session: The lab in use.
-        classroom: Who talks with the learners.
+        classroom: Presents the lesson.
         do: Carries out the commands that are shown.
         all_steps: The steps.
-        how: How it is held. What steps before the first one made is taken from the newest lesson, or made now.
+        how: How it is held. Trials of the steps before the first one come from the lesson that is continued, or are
+            made now.
 
     Raises:
-        BadInput: nobody is there to answer, or a step's command is none.
+        BadInput: the input ended, or a step's command is invalid.
         BrokenEnvironment: a machine could not be brought up, or went away.
     """
-    held = record.newest(session.store) if how.start else None
+    held = record.find(session.store, how.continues) if how.start else None
     walk = Walk(session.store, classroom, do, all_steps, held[1] if held else None)
     to_walk = range(how.start, len(all_steps))
     looked_at = {step.trial for step in all_steps[how.start :]}
-    wanting = [
+    skipped = [
         command for step in all_steps[: how.start] for command in step.command if walk.lacks(command) & looked_at
     ]
-    needed = _machines_of(wanting + [command for place in to_walk for command in all_steps[place].command])
+    needed = _machines_of(skipped + [command for place in to_walk for command in all_steps[place].command])
     in_order = [name for name in _machines_of([each for step in all_steps for each in step.command]) if name in needed]
     with _machines(session, classroom, in_order, keep=how.keep):
-        walk.make_up(wanting)
+        walk.make_up(skipped)
         for place in to_walk:
             walk.step(place)
     return _held(walk, unattended=how.unattended)
@@ -118,41 +124,38 @@ def _machines_of(commands: Sequence[Command]) -> list[str]:
 
 @contextmanager
 def _machines(session: Session, classroom: Classroom, names: Sequence[str], *, keep: bool) -> Iterator[None]:
-    """Have machines up while inside; those that were not there before go at the end."""
+    """Keep machines up inside the block, and put them back into the states in which they were."""
     if not names:
         yield
         return
-    definitions = find.machines(MACHINES, names)
-    found = session.as_they_are(definitions)
-    absent = [machine for machine in found if session.provider(machine).state(machine) is State.ABSENT]
-    how = f" --provider {REPLICAS.provider}" if absent and REPLICAS.provider else ""
+    before = session.states(session.current(find.machines(MACHINES, names)))
+    absent = [machine for machine, state in before if state is State.ABSENT]
+    how = f" --system {REPLICAS.system}" if absent else ""
     classroom.say(Typed(f"lab up {' '.join(names)}{how}"))
     try:
         with classroom.working():
-            # What is destroyed at the end need not be saved.
+            # Machines that are destroyed at the end need not be saved.
             up = machine_commands.up(session, names, REPLICAS, stap=False, save=keep or not absent)
-        classroom.say(Output(marks.marked(classroom.rendered(up.data), [])))
+        classroom.say(ShownOutput(marks.marked(classroom.rendered(up.data), [])))
         yield
     finally:
-        if absent and not keep:
-            with classroom.working(), session.using(*absent):
-                for machine in absent:
-                    session.forget(machine)
-                    session.provider(machine).destroy(machine)
+        if not keep:
+            with classroom.working(), session.using(*(machine for machine, _ in before)):
+                session.put_back(before)
 
 
 @dataclass(frozen=True)
 class StepsListed:
-    """The steps there are, with their titles."""
+    """All steps, with their titles."""
 
     steps: tuple[tuple[str, str], ...]
 
 
 def listed(classroom: Classroom, added: Path | None) -> Result[StepsListed]:
-    """Give the steps in their order.
+    """Return the steps in their order.
 
     Raises:
         BadInput: a step's file is wrong.
     """
-    found = steps.find(steps.OWN, added)
-    return Result(StepsListed(tuple((step.name, step.title.said(classroom.language)) for step in found)))
+    all_steps = steps.find(steps.OWN, added)
+    return Result(StepsListed(tuple((step.name, step.title.text(classroom.language)) for step in all_steps)))

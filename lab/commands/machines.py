@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from lab.catalogue.era import Era
-from lab.catalogue.machine import Machine
-from lab.errors import BrokenEnvironment
-from lab.parallel import for_each
-from lab.preference import Preference
+from lab.catalogue.machine import System
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.later import Later
+from lab.foundation.parallel import for_each
+from lab.foundation.result import Result
 from lab.provider.base import State
-from lab.provision.ensure import is_done
-from lab.provision.facts import Facts, gather
-from lab.result import Result
-from lab.session import Session
+
+if TYPE_CHECKING:
+    from lab.catalogue.era import Era
+    from lab.provider.preference import Preference
+    from lab.provision import ensure
+    from lab.provision import facts as facts_of
+    from lab.provision.facts import Facts
+    from lab.session.machine import ChosenMachine
+    from lab.session.session import Session
+else:
+    ensure = Later("lab.provision.ensure")
+    facts_of = Later("lab.provision.facts")
 
 
 @dataclass(frozen=True)
@@ -22,17 +31,18 @@ class MachineStatus:
     """One machine as it is now.
 
     Attributes:
-        name: What people type.
+        name: Its name.
         title: One line about it.
-        state: How far its life has come.
-        provider: Who brings it up, and with which hypervisor; None while it is absent.
-        era: Which era it shows; None where that is not known.
-        replica: Whether ctrewind makes it so.
-        added: Whether its kernel is one that somebody gave the lab.
+        state: Its state.
+        provider: Its provider and hypervisor; None while it is absent.
+        era: Its era; None if not known.
+        system: Its system; None while it is absent, unless it is an added kernel, which has one system only.
+        replica: Whether ctrewind makes its kernel behave as its era.
+        added: Whether its kernel was added by a user.
         kernel: Its kernel release; None unless it runs and answers.
         provisioned: Whether trials can run on it.
         address: Where its sshd listens; None unless it runs.
-        saved: Whether it has a saved state, from which it starts once it is off.
+        saved: Whether it has a saved state to start from.
         problem: Why a running machine does not answer; None when it does.
     """
 
@@ -41,6 +51,7 @@ class MachineStatus:
     state: State
     provider: str | None
     era: Era | None
+    system: System | None
     replica: bool
     added: bool
     kernel: str | None = None
@@ -70,97 +81,112 @@ def up(  # noqa: PLR0913  all by name
 
     Args:
         session: The lab in use.
-        names: Which; all of them for none.
-        preference: What machines that are not there yet shall be brought up with.
-        stap: Whether they shall be able to trace with systemtap.
-        cold: Boot them, whatever is saved.
+        names: The machines; all for none.
+        preference: The system and provider for absent machines.
+        stap: Whether they must be able to trace with systemtap.
+        cold: Boot them, even if a state is saved.
         save: Save those that are booted for the next time.
 
     Raises:
-        BadInput: there is no such machine, or what is preferred does not go with it.
+        BadInput: there is no such machine, or the preference does not fit it.
         BrokenEnvironment: one could not be brought up; the others are.
     """
     definitions = session.find(names)
+    if not names:
+        session.work.note(f"starting all machines: {', '.join(one.name for one in definitions)}")
     with session.using(*definitions):
-        machines = session.chosen(definitions, preference)
-        found = session.bring_up(machines, stap=stap, cold=cold, save=save)
-        return Result(Statuses(tuple(_running(session, *each) for each in zip(machines, found, strict=True))))
+        machines = session.choose(definitions, preference)
+        facts = session.bring_up(machines, stap=stap, cold=cold, save=save)
+        return Result(Statuses(tuple(_running(session, *each) for each in zip(machines, facts, strict=True))))
 
 
 def status(session: Session, names: Sequence[str]) -> Result[Statuses]:
-    """Tell how machines are; all of them for no names.
+    """Return the state of machines; of all for no names.
 
     Raises:
         BadInput: there is no such machine.
     """
-    return Result(_statuses(session, session.as_they_are(session.find(names, all_kernels=True))))
+    return Result(_statuses(session, session.current(session.find(names, all_kernels=True))))
 
 
 def halt(session: Session, names: Sequence[str]) -> Result[Statuses]:
-    """Stop machines; their disks stay.
+    """Shut machines down; their disks are kept.
 
     Raises:
         BadInput: there is no such machine.
     """
     definitions = session.find(names, all_kernels=True)
     with session.using(*definitions):
-        machines = session.as_they_are(definitions)
-        for_each(machines, lambda machine: session.provider(machine).halt(machine), session.work)
+        machines = session.current(definitions)
+        for_each(machines, lambda machine: _halt(session, machine), session.work)
         return Result(_statuses(session, machines))
 
 
 def destroy(session: Session, names: Sequence[str]) -> Result[Statuses]:
-    """Remove all that is of machines; stored runs stay.
+    """Delete machines and their disks; stored runs are kept.
 
     Raises:
         BadInput: there is no such machine.
     """
     definitions = session.find(names, all_kernels=True)
     with session.using(*definitions):
-        machines = session.as_they_are(definitions)
-        for_each(machines, lambda machine: session.provider(machine).destroy(machine), session.work)
+        machines = session.current(definitions)
+        for_each(machines, lambda machine: _destroy(session, machine), session.work)
         session.tidy()
         return Result(_statuses(session, machines))
 
 
-def _statuses(session: Session, machines: Sequence[Machine]) -> Statuses:
-    return Statuses(tuple(for_each(machines, lambda machine: _status(session, machine), session.work)))
+def _halt(session: Session, machine: ChosenMachine) -> None:
+    session.forget(machine)
+    session.provider(machine).halt(machine)
 
 
-def _status(session: Session, machine: Machine) -> MachineStatus:
-    if session.provider(machine).state(machine) is State.RUNNING:
-        try:
-            return _running(session, machine, gather(session.shell(machine)))
-        except BrokenEnvironment as error:
-            return replace(_known(session, machine), problem=error.message)
-    return _known(session, machine)
+def _destroy(session: Session, machine: ChosenMachine) -> None:
+    session.forget(machine)
+    session.provider(machine).destroy(machine)
 
 
-def _running(session: Session, machine: Machine, found: Facts) -> MachineStatus:
-    """Give what is known of a machine that answers, and was found to be so.
+def _statuses(session: Session, machines: Sequence[ChosenMachine]) -> Statuses:
+    running = [machine for machine in machines if session.state(machine) is State.RUNNING]
+    answers = for_each(running, lambda machine: _asked(session, machine), session.work)
+    asked = {machine.name: status for machine, status in zip(running, answers, strict=True)}
+    return Statuses(tuple(asked.get(machine.name) or _known(session, machine) for machine in machines))
+
+
+def _asked(session: Session, machine: ChosenMachine) -> MachineStatus:
+    try:
+        return _running(session, machine, facts_of.gather(session.shell(machine)))
+    except BrokenEnvironment as error:
+        return replace(_known(session, machine), problem=error.message)
+
+
+def _running(session: Session, machine: ChosenMachine, facts: Facts) -> MachineStatus:
+    """Return the state of a machine that answers, with these facts.
 
     Raises:
-        BrokenEnvironment: it does not run any more.
+        BrokenEnvironment: it no longer runs.
     """
     endpoint = session.provider(machine).endpoint(machine)
     return replace(
         _known(session, machine),
-        kernel=found.kernel,
-        provisioned=is_done(found, machine),
+        kernel=facts.kernel,
+        provisioned=ensure.is_done(facts, machine),
         address=f"{endpoint.host}:{endpoint.port}",
     )
 
 
-def _known(session: Session, machine: Machine) -> MachineStatus:
-    """Give what is known of a machine without asking it."""
-    state = session.provider(machine).state(machine)
+def _known(session: Session, machine: ChosenMachine) -> MachineStatus:
+    """Return the state of a machine as far as the host knows it."""
+    state = session.state(machine)
+    is_open = state is State.ABSENT and machine.kind is not System.ADDED
     return MachineStatus(
         machine.name,
         machine.title,
         state,
-        None if state is State.ABSENT else session.choice(machine).in_words,
+        None if state is State.ABSENT else machine.choice.in_words,
         machine.era,
-        machine.replica,
-        machine.added,
-        saved=session.has_saved(machine),
+        None if is_open else machine.kind,
+        machine.replica and not is_open,
+        machine.kind is System.ADDED,
+        saved=state is not State.ABSENT and session.has_saved(machine),
     )

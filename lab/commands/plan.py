@@ -1,4 +1,4 @@
-"""`lab up --dry-run`: what would be done, to be read beforehand; nothing is."""
+"""`lab up --dry-run`: what would be done, without doing it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.catalogue import sources
-from lab.catalogue.machine import CentOS, Machine
-from lab.home import PROVISION
-from lab.preference import Preference
-from lab.provision import centos
-from lab.provision.centos import Step
-from lab.result import Result
-from lab.session import Session
+from lab.catalogue.machine import CentOS
+from lab.foundation.home import PROVISION
+from lab.foundation.result import Result
+from lab.provider.preference import Preference
+from lab.provision import centos_plan
+from lab.provision.centos_facts import fresh
+from lab.provision.centos_plan import ProvisionStep
+from lab.session.machine import ChosenMachine
+from lab.session.session import Session
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,12 @@ class MachinePlan:
 
     Attributes:
         name: The machine.
-        title: One line about it, on the system that was chosen; a replica is called one.
-        provider: Who would bring it up.
-        reason: Why.
+        title: One line about it on its chosen system; names a replica as such.
+        provider: Its provider.
+        reason: Why that system and provider were chosen.
         vagrantfile: The Vagrantfile that would be rendered; None for the embedded provider.
-        steps: What would be done in the guest, as lines of shell, before the lab's own sources are sent and built;
-            made for a box as it comes, and left out as far as a box has it already.
+        steps: The steps in a fresh box, as lines of shell, before the lab's own sources are sent and built; steps that
+            a box does not need are left out.
     """
 
     name: str
@@ -34,34 +36,34 @@ class MachinePlan:
     provider: str
     reason: str
     vagrantfile: str | None
-    steps: tuple[Step, ...]
+    steps: tuple[ProvisionStep, ...]
 
 
 @dataclass(frozen=True)
-class Plan:
+class BringUpPlan:
     """What `lab up` would do."""
 
     machines: tuple[MachinePlan, ...]
 
 
-def plan(session: Session, names: Sequence[str], preference: Preference, *, stap: bool) -> Result[Plan]:
-    """Tell what `up` would do with machines, were they not there yet; what is asked for need not be had here.
+def plan(session: Session, names: Sequence[str], preference: Preference, *, stap: bool) -> Result[BringUpPlan]:
+    """Return what `up` would do with absent machines; the preferred provider may be missing here.
 
     Raises:
-        BadInput: there is no such machine, or what is preferred does not go with it.
+        BadInput: there is no such machine, or the preference does not fit it.
     """
     machines = session.planned(session.find(names), preference)
-    return Result(Plan(tuple(_plan(session, machine, stap=stap) for machine in machines)))
+    return Result(BringUpPlan(tuple(_plan(session, machine, stap=stap) for machine in machines)))
 
 
-def _plan(session: Session, machine: Machine, *, stap: bool) -> MachinePlan:
-    choice = session.choice(machine)
+def _plan(session: Session, machine: ChosenMachine, *, stap: bool) -> MachinePlan:
+    choice = machine.choice
     vagrant = session.vagrant(machine)
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ProvisionStep, ...] = ()
     if isinstance(machine.system, CentOS):
-        where = sources.of(PROVISION)
+        where = sources.read_sources(PROVISION)
         release = vagrant.boxes(machine)[0].release if vagrant else None
-        found = centos.fresh(release or machine.system.release)
-        steps = centos.plan(machine.system, where, found, where.vault[0], stap=stap)
+        facts = fresh(release or machine.system.release)
+        steps = centos_plan.plan(machine.system, where, facts, where.vault[0], stap=stap)
     rendered = vagrant.rendered(machine) if vagrant else None
     return MachinePlan(machine.name, machine.in_words, choice.in_words, choice.reason, rendered, steps)

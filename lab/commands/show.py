@@ -1,22 +1,28 @@
-"""`lab show`: what is known of one trial, or the trials of a run."""
+"""`lab show`: one trial, or the trials of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lab import verdict
-from lab.errors import BadInput
-from lab.evidence import raw, trial
 from lab.evidence.errors import UnreadableError
-from lab.evidence.trial import Evidence
-from lab.result import AS_ASKED, Result
-from lab.session import Session
-from lab.store import Run, trial_name
-from lab.verdict import Verdict
+from lab.foundation.errors import BadInput
+from lab.foundation.later import Later
+from lab.foundation.result import AS_ASKED, Result
+from lab.judgement.judged import judge_cell, judge_trial
+from lab.judgement.outcome import Verdict
+from lab.runs.names import NEWEST
+from lab.runs.run import RanOn, Run
+from lab.runs.store import trial_name
 
-NEWEST = "newest"
-"""What people type for the run that was made last."""
+if TYPE_CHECKING:
+    from lab.evidence import raw
+    from lab.evidence.trial import Evidence
+    from lab.session.session import Session
+else:
+    raw = Later("lab.evidence.raw")
 
 
 @dataclass(frozen=True)
@@ -24,15 +30,32 @@ class TrialShown:
     """One trial.
 
     Attributes:
-        name: What people type: machine, scenario and number.
+        name: Its name: machine, scenario and number.
         path: Where its raw files are.
-        evidence: What they say.
-        verdict: What follows from it.
+        evidence: Its evidence.
+        verdict: Its verdict.
+        machine: The machine.
+        ran_on: The machine as it was; None for evidence outside a run of this lab.
     """
 
     name: str
     path: Path
     evidence: Evidence
+    verdict: Verdict
+    machine: str = ""
+    ran_on: RanOn | None = None
+
+
+@dataclass(frozen=True)
+class TrialListed:
+    """One trial of a run.
+
+    Attributes:
+        name: Its name: machine, scenario and number.
+        verdict: Its verdict without lifelines.
+    """
+
+    name: str
     verdict: Verdict
 
 
@@ -42,11 +65,11 @@ class RunShown:
 
     Attributes:
         run: What was run on what.
-        trials: In the order in which they are stored.
+        trials: In their stored order.
     """
 
     run: Run
-    trials: tuple[TrialShown, ...]
+    trials: tuple[TrialListed, ...]
 
 
 @dataclass(frozen=True)
@@ -54,9 +77,9 @@ class RawShown:
     """Lines of a raw file.
 
     Attributes:
-        name: Which trial it is of.
+        name: The trial.
         path: Where it is.
-        lines: As they are; of a capture, one for each DNS message.
+        lines: Its lines, unchanged; of a capture, one for each DNS message.
     """
 
     name: str
@@ -65,7 +88,7 @@ class RawShown:
 
 
 def show(session: Session, run_id: str, name: str | None) -> Result[TrialShown] | Result[RunShown]:
-    """Judge one stored trial, or all those of a run, and give what there is to say of them.
+    """Judge one stored trial, or all trials of a run.
 
     Args:
         session: The lab in use.
@@ -77,48 +100,47 @@ def show(session: Session, run_id: str, name: str | None) -> Result[TrialShown] 
     """
     run, name, paths = _trials(session, run_id, name)
     if name is None:
-        shown = tuple(_shown(run, name, *where) for name, where in paths.items())
-        return Result(RunShown(run, shown), AS_ASKED)
+        return Result(RunShown(run, tuple(_listed(session, run))), AS_ASKED)
     return Result(_shown(run, name, *_chosen(run, name, paths)), AS_ASKED)
 
 
 def show_raw(session: Session, run_id: str, name: str | None, file: str, only: str | None) -> Result[RawShown]:
-    """Give the lines of one of a stored trial's raw files.
+    """Return the lines of one of a stored trial's raw files.
 
     Args:
         session: The lab in use.
         run_id: The run, or "newest"; a trial's name alone means one of that.
         name: The trial, as MACHINE/SCENARIO/NUMBER.
         file: The raw file's name.
-        only: A regular expression: the lines in which it is found; all of them for None.
+        only: A regular expression that selects lines; None for all.
 
     Raises:
-        BadInput: there is no such run, trial or file, or the expression is none.
+        BadInput: there is no such run, trial or file, or the expression is invalid.
     """
     run, name, paths = _trials(session, run_id, name)
     if name is None:
         raise BadInput("raw files are those of one trial: name it", hint=f"lab show {run.id} lists them")
-    directory, _ = _chosen(run, name, paths)
-    there_are = ", ".join(raw.names(directory))
+    directory, *_ = _chosen(run, name, paths)
+    there_are = ", ".join(raw.list_names(directory))
     if file not in there_are.split(", "):
         raise BadInput(f"trial {name} has no raw file '{file}'; there are: {there_are or 'none'}")
     try:
-        pattern = raw.pattern(only) if only else None
-        return Result(RawShown(name, directory / file, raw.lines(directory / file, pattern)))
+        pattern = raw.compile_pattern(only) if only else None
+        return Result(RawShown(name, directory / file, raw.read_lines(directory / file, pattern)))
     except (UnreadableError, ValueError) as error:
         raise BadInput(str(error)) from error
 
 
-_Paths = dict[str, tuple[Path, str]]
+_Paths = dict[str, tuple[Path, str, str]]
 
 
 def _trials(session: Session, run_id: str, name: str | None) -> tuple[Run, str | None, _Paths]:
-    """Give the run, the trial's name, and where each of the run's trials is, with its scenario."""
+    """Return the run, the trial's name, and where each of the run's trials is, with its machine and scenario."""
     if name is None and "/" in run_id:
         run_id, name = NEWEST, run_id
-    run = session.store.newest() if run_id == NEWEST else session.store.get(run_id)
+    run = session.store.get(run_id)
     paths = {
-        trial_name(machine, scenario, path): (path, scenario)
+        trial_name(machine, scenario, path): (path, machine, scenario)
         for machine in run.machines
         for scenario in run.scenarios
         for path in session.store.trials(run, machine, scenario)
@@ -126,7 +148,7 @@ def _trials(session: Session, run_id: str, name: str | None) -> tuple[Run, str |
     return run, name, paths
 
 
-def _chosen(run: Run, name: str, paths: _Paths) -> tuple[Path, str]:
+def _chosen(run: Run, name: str, paths: _Paths) -> tuple[Path, str, str]:
     if name not in paths:
         there_are = ", ".join(list(paths)[:6]) + (", ..." if len(paths) > 6 else "")  # noqa: PLR2004  a line's worth
         raise BadInput(
@@ -136,6 +158,14 @@ def _chosen(run: Run, name: str, paths: _Paths) -> tuple[Path, str]:
     return paths[name]
 
 
-def _shown(run: Run, name: str, path: Path, scenario: str) -> TrialShown:
-    evidence = trial.read(path)
-    return TrialShown(name, path, evidence, verdict.judge(evidence, run.scenarios[scenario]))
+def _listed(session: Session, run: Run) -> Iterator[TrialListed]:
+    for machine in run.machines:
+        for name, scenario in run.scenarios.items():
+            paths = session.store.trials(run, machine, name)
+            for path, verdict in zip(paths, judge_cell(paths, scenario), strict=True):
+                yield TrialListed(trial_name(machine, name, path), verdict)
+
+
+def _shown(run: Run, name: str, path: Path, machine: str, scenario: str) -> TrialShown:
+    trial = judge_trial(path, run.scenarios[scenario])
+    return TrialShown(name, path, trial.evidence, trial.verdict, machine, run.machines[machine])

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import dial, review
 from lab.catalogue import find
 from lab.catalogue.scenario import Scenario
-from lab.commands.run import How, RunDone, run_scenarios
-from lab.dial import Point
-from lab.home import SCENARIOS
-from lab.result import Result
-from lab.session import Session
-from lab.store import RanOn
+from lab.commands.run import run_scenarios
+from lab.commands.trials import RunDone, TrialOptions
+from lab.comparison import review
+from lab.comparison.sweep import SweepPoint, points
+from lab.comparison.sweep import scenario as scenario_with_hold
+from lab.foundation.home import SCENARIOS
+from lab.foundation.result import Result
+from lab.runs.run import RanOn
+from lab.session.session import Session
 
 BASE = "nfqueue"
-"""What the dial is turned on."""
+"""The scenario whose hold is varied."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +30,21 @@ class Swept:
         run: The stored run's name.
         path: Where its raw files are.
         machines: The machines as they were, by name.
-        points: What was measured.
-        plot: Where the plot is to be; the layer above draws it.
+        points: The measured shares.
+        plot: Where the layer above writes the plot.
     """
 
     run: str
     path: Path
     machines: dict[str, RanOn]
-    points: tuple[Point, ...]
+    points: tuple[SweepPoint, ...]
     plot: Path
 
 
 def sweep(
-    session: Session, machine_names: Sequence[str], holds_s: Sequence[float], how: How, plot: Path | None
+    session: Session, machine_names: Sequence[str], holds_s: Sequence[float], how: TrialOptions, plot: Path | None
 ) -> Result[Swept]:
-    """Make trials at each setting of the dial, on each machine.
+    """Make trials at each hold, on each machine.
 
     Args:
         session: The lab in use.
@@ -53,25 +55,25 @@ def sweep(
 
     Raises:
         BadInput: there is no such machine.
-        BrokenEnvironment: a machine is not running, or went away; every trial made until then is kept.
-        Cancelled: likewise.
+        BrokenEnvironment: a machine is not running, or went away; finished trials are kept.
+        Cancelled: the user interrupted; finished trials are kept.
     """
     (base,) = find.scenarios(SCENARIOS, [BASE])
-    scenarios: list[Scenario] = [dial.scenario(base, hold_s) for hold_s in holds_s]
+    scenarios: list[Scenario] = [scenario_with_hold(base, hold_s) for hold_s in holds_s]
     done = run_scenarios(session, machine_names, scenarios, how)
     return Result(_swept(done.data, plot), done.exit_status)
 
 
 def again(session: Session, run_id: str, plot: Path | None) -> Result[Swept]:
-    """Judge a stored sweep once more; needs no machine.
+    """Judge a stored sweep again; needs no machine.
 
     Raises:
         BadInput: there is no such run.
     """
     run = session.store.get(run_id)
-    return Result(_swept(RunDone(run, session.store.path(run), review.of_run(session.store, run)), plot))
+    return Result(_swept(RunDone(run, session.store.path(run), review.judge_run(session.store, run)), plot))
 
 
 def _swept(done: RunDone, plot: Path | None) -> Swept:
     comparison = done.comparison
-    return Swept(done.run.id, done.path, comparison.machines, dial.points(comparison), plot or done.path / "sweep.svg")
+    return Swept(done.run.id, done.path, comparison.machines, points(comparison), plot or done.path / "sweep.svg")

@@ -1,4 +1,4 @@
-"""A lesson under way: its steps are shown, run, looked at, asked about and explained."""
+"""Walks through a lesson: presents, runs, checks and explains its steps, and asks their questions."""
 
 from __future__ import annotations
 
@@ -6,41 +6,52 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lab import verdict
-from lab.commands.run import RunDone
 from lab.commands.show import RawShown
-from lab.commands.ssh import Printed
-from lab.comparison import UNJUDGED
-from lab.errors import BadInput
-from lab.evidence import trial as evidence_of
+from lab.commands.ssh import CommandOutput
+from lab.commands.trials import RunDone
+from lab.comparison.cells import UNJUDGED
 from lab.evidence.trial import Evidence
+from lab.foundation.errors import BadInput
+from lab.foundation.result import Result
+from lab.judgement.judged import JudgedTrial, judge_trial
+from lab.judgement.outcome import Outcome, Verdict
 from lab.lesson import checks, fields, marks, record
-from lab.lesson.checks import Seen
-from lab.lesson.classroom import Again, Answered, Asked, Checked, Classroom, Heading, NotShown, Output, Typed, told
-from lab.lesson.record import Looked, Record, Shown, Walked
-from lab.lesson.step import Command, Question, Step
+from lab.lesson.checks import Observed
+from lab.lesson.classroom import (
+    Again,
+    Answered,
+    Asked,
+    Classroom,
+    Expectation,
+    Heading,
+    NotShown,
+    ShownOutput,
+    Typed,
+    prose,
+)
+from lab.lesson.record import Looked, Record, RecordedCommand, Walked
+from lab.lesson.step import Command, QuizQuestion, Step
 from lab.lesson.words import Words
-from lab.result import Result
-from lab.store import Run, RunStore, trial_name
-from lab.verdict import Outcome, Verdict
+from lab.runs.run import Run
+from lab.runs.store import RunStore, trial_name
 
 PAGE_COLUMNS = 96
-"""The width in which results are looked at and kept: as much as fits on a page."""
+"""The width in which results are checked and stored: as much as fits on a page."""
 
 Do = Callable[[Sequence[str]], Result[object]]
-"""Carries out a command line of the lab's, given without its first word."""
+"""Runs a command line of the lab, given without its first word."""
 
 
 AGAIN = frozenset({Outcome.UNARMED, *UNJUDGED})
-"""Outcomes that say nothing of the kernel, as on a machine that is too busy: such a trial is made once more."""
+"""Outcomes that show nothing about the kernel, as on a busy machine: such trials are made once more."""
 
-_Trial = tuple[str, Evidence, Verdict]
-"""A trial's name, what its raw files say, and what follows from it."""
+_Trial = tuple[str, JudgedTrial]
+"""A trial's name, and its evidence and verdict."""
 
 
 @dataclass(frozen=True)
 class _Once:
-    """A command that was run: as it was typed, what it printed on a page, and what stood in place of its fields."""
+    """One execution of a command: its line, its output on a page, and the values of its fields."""
 
     line: str
     page: tuple[str, ...]
@@ -51,7 +62,7 @@ class _Once:
 
 @dataclass(frozen=True)
 class Score:
-    """How many questions were asked, and how many were answered right."""
+    """The number of questions, and of right answers."""
 
     right: int = 0
     asked: int = 0
@@ -63,18 +74,18 @@ class Score:
 
 @dataclass
 class Walk:
-    """A lesson under way.
+    """A lesson in progress.
 
     Attributes:
-        store: Where its run is.
-        classroom: Who talks with the learners.
-        do: Carries out the commands that are shown.
+        store: The store that has its run.
+        classroom: Presents the lesson.
+        do: Runs the commands that are shown.
         steps: All steps.
-        record: What it has shown so far; None until its first trial.
-        walked: The names of the steps that were walked.
+        record: Its record so far; None until its first trial.
+        walked: The names of the finished steps.
         not_shown: The names of those that did not show what they should.
-        score: Of all questions.
-        quiz: Of the last step with questions.
+        score: The score of all questions.
+        quiz: The score of the last step with questions.
     """
 
     store: RunStore
@@ -93,13 +104,13 @@ class Walk:
         return self.store.get(self.record.run) if self.record else None
 
     def lacks(self, command: Command) -> set[str]:
-        """Give the cells, as MACHINE/SCENARIO, that a command makes trials of and the lesson's run has none of."""
+        """Return the cells, as MACHINE/SCENARIO, that a command makes trials of and the lesson's run has none of."""
         run = self.run
         return {cell for cell in command.cells if run is None or not self.store.trials(run, *cell.split("/"))}
 
-    def make_up(self, wanting: Sequence[Command]) -> None:
-        """Make what steps made that are not walked."""
-        for command in wanting:
+    def make_up(self, commands: Sequence[Command]) -> None:
+        """Make the trials of steps that are skipped."""
+        for command in commands:
             line = self._line(command, {})
             self.classroom.say(Typed(line))
             self._carry_out(line)
@@ -107,8 +118,8 @@ class Walk:
     def step(self, place: int) -> None:
         """Walk one step."""
         step, classroom = self.steps[place], self.classroom
-        classroom.say(Heading(step.title.said(classroom.language), place + 1, len(self.steps)))
-        self._tell(step.will, self._values(step))
+        classroom.say(Heading(step.title.text(classroom.language), place + 1, len(self.steps)))
+        self._present(step.will, self._values(step))
         score = self._ask(step, first=True)
         if step.command and not score.asked:
             classroom.pause()
@@ -120,7 +131,7 @@ class Walk:
         if walked.holds:
             score += self._ask(step, first=False)
             if step.explains:
-                self._tell(step.explains, values)
+                self._present(step.explains, values)
         else:
             self.not_shown.append(step.name)
             classroom.say(NotShown(self._maker(place) + 1))
@@ -130,50 +141,50 @@ class Walk:
             classroom.pause()
 
     def _maker(self, place: int) -> int:
-        """Give the place of the step that makes the trials that a step is about: to try it again, begin there."""
+        """Return the place of the step that makes the trials of a step: trying it again begins there."""
         cell = self.steps[place].trial
         return next(
             (at for at in range(place, -1, -1) if any(cell in each.cells for each in self.steps[at].command)), place
         )
 
-    def _tell(self, words: Words, values: dict[str, str]) -> None:
+    def _present(self, words: Words, values: dict[str, str]) -> None:
         language = self.classroom.language
-        self.classroom.say(told(words, language, fields.filled(words.said(language), values)))
+        self.classroom.say(prose(words, language, fields.filled(words.text(language), values)))
 
-    def _show(self, step: Step, command: Command) -> Shown:
+    def _show(self, step: Step, command: Command) -> RecordedCommand:
         shown, trials = self._once(step, command)
-        unjudged = next((judged for _, _, judged in trials if judged.outcome in AGAIN), None)
+        unjudged = next((trial.verdict for _, trial in trials if trial.verdict.outcome in AGAIN), None)
         if command.verb == "run" and unjudged:
             self.classroom.say(Again(unjudged.reason))
             shown, trials = self._once(step, command)
-        looked = self._look(command, Seen(shown.page, shown.exit_status, *_of(trials)), shown.values)
-        return Shown(line=shown.line, lines=marks.marked(shown.page, shown.patterns), looked=looked)
+        looked = self._look(command, Observed(shown.page, shown.exit_status, *_of(trials)), shown.values)
+        return RecordedCommand(line=shown.line, lines=marks.marked(shown.page, shown.patterns), looked=looked)
 
     def _once(self, step: Step, command: Command) -> tuple[_Once, list[_Trial]]:
-        """Run a command and show what it prints; gives that, and the step's trials, or those that it made."""
+        """Run a command and show its output; return that, and the step's trials, or those that it made."""
         line = self._line(command, self._values(step))
-        before = {name for name, _, _ in self._trials(step)} if command.verb == "run" else set()
+        before = {name for name, _ in self._trials(step)} if command.verb == "run" else set()
         self.classroom.say(Typed(line))
         try:
             done = self._carry_out(line)
         except BadInput as error:
-            # Of a step before it that did not show what it should, this one finds nothing.
-            done = Result(Printed((f"lab: {error.message}",)), error.exit_status)
+            # An earlier step that failed leaves nothing for this one.
+            done = Result(CommandOutput((f"lab: {error.message}",)), error.exit_status)
         values = self._values(step)
         patterns = tuple(checks.escaped(pattern, values) for pattern in command.mark)
-        self.classroom.say(Output(marks.marked(self._lines(done, None), patterns)))
+        self.classroom.say(ShownOutput(marks.marked(self._lines(done, None), patterns)))
         trials = [trial for trial in self._trials(step) if trial[0] not in before]
         return _Once(line, tuple(self._lines(done, PAGE_COLUMNS)), done.exit_status, values, patterns), trials
 
     def _lines(self, done: Result[object], width: int | None) -> Sequence[str]:
-        """Give what a command printed: raw lines as they are, other results at a width."""
-        if isinstance(done.data, RawShown | Printed):
+        """Return a command's output: raw lines unchanged, other results at a width."""
+        if isinstance(done.data, RawShown | CommandOutput):
             return done.data.lines
         return self.classroom.rendered(done.data, width)
 
     def _line(self, command: Command, values: dict[str, str]) -> str:
         line = fields.filled(command.line, values)
-        # Everything a lesson makes goes into one run.
+        # All trials of a lesson go into one run.
         return f"{line} --into {self.record.run}" if command.verb == "run" and self.record else line
 
     def _carry_out(self, line: str) -> Result[object]:
@@ -183,35 +194,33 @@ class Walk:
             self.record = record.begun(done.data.run.id)
         return done
 
-    def _look(self, command: Command, seen: Seen, values: dict[str, str]) -> tuple[Looked, ...]:
+    def _look(self, command: Command, seen: Observed, values: dict[str, str]) -> tuple[Looked, ...]:
         looked = []
         language = self.classroom.language
         for must in command.must:
             holds = checks.holds(must, seen, values)
-            self.classroom.say(Checked(fields.filled(must.says.said(language), values), holds))
+            self.classroom.say(Expectation(fields.filled(must.says.text(language), values), holds))
             looked.append(Looked(says=must.says, holds=holds))
         return tuple(looked)
 
     def _trials(self, step: Step) -> list[_Trial]:
-        """Give the trials that a step is about: each one's name, evidence and verdict."""
+        """Return the trials of a step."""
         run = self.run
         machine, _, scenario = (step.trial or "").partition("/")
         if run is None or scenario not in run.scenarios:
             return []
-        found = []
-        for path in self.store.trials(run, machine, scenario):
-            evidence = evidence_of.read(path)
-            name = trial_name(machine, scenario, path)
-            found.append((name, evidence, verdict.judge(evidence, run.scenarios[scenario])))
-        return found
+        return [
+            (trial_name(machine, scenario, path), judge_trial(path, run.scenarios[scenario]))
+            for path in self.store.trials(run, machine, scenario)
+        ]
 
     def _values(self, step: Step) -> dict[str, str]:
-        """Give what stands in place of fields, as far as it is known by now."""
+        """Return the values of fields, as far as they are known by now."""
         values = {"run": self.record.run} if self.record else {}
-        traced = [trial for trial in self._trials(step) if trial[1].gathered]
+        traced = [(name, trial) for name, trial in self._trials(step) if trial.evidence.gathered]
         if traced:
-            name, evidence, judged = traced[-1]
-            values |= fields.values(name, evidence, judged.lifelines)
+            name, trial = traced[-1]
+            values |= fields.values(name, trial.evidence, trial.verdict.lifelines)
         return values
 
     def _ask(self, step: Step, *, first: bool) -> Score:
@@ -221,15 +230,15 @@ class Walk:
                 score += self._ask_one(question, self._values(step))
         return score
 
-    def _ask_one(self, question: Question, values: dict[str, str]) -> Score:
-        def said(words: Words) -> str:
-            return fields.filled(words.said(self.classroom.language), values)
+    def _ask_one(self, question: QuizQuestion, values: dict[str, str]) -> Score:
+        def text(words: Words) -> str:
+            return fields.filled(words.text(self.classroom.language), values)
 
-        options = tuple(said(option.answer) for option in question.option)
-        chosen = self.classroom.ask(Asked(said(question.asks), options, question.right))
+        options = tuple(text(option.answer) for option in question.option)
+        chosen = self.classroom.ask(Asked(text(question.asks), options, question.right))
         right = question.option[question.right - 1]
-        rather = None if chosen == question.right else (said(right.answer), said(right.because))
-        self.classroom.say(Answered(chosen, question.right, said(question.option[chosen - 1].because), rather))
+        rather = None if chosen == question.right else (text(right.answer), text(right.because))
+        self.classroom.say(Answered(chosen, question.right, text(question.option[chosen - 1].because), rather))
         return Score(int(chosen == question.right), 1)
 
     def _keep(self, step: Step, walked: Walked) -> None:
@@ -240,6 +249,6 @@ class Walk:
 
 
 def _of(trials: Sequence[_Trial]) -> tuple[list[Verdict], tuple[Evidence, Verdict] | None]:
-    """Give the verdicts of trials, and the newest one with evidence."""
-    traced = [(evidence, judged) for _, evidence, judged in trials if evidence.gathered]
-    return [judged for _, _, judged in trials], traced[-1] if traced else None
+    """Return the verdicts of trials, and the newest one with evidence."""
+    traced = [(trial.evidence, trial.verdict) for _, trial in trials if trial.evidence.gathered]
+    return [trial.verdict for _, trial in trials], traced[-1] if traced else None

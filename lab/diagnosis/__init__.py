@@ -1,6 +1,6 @@
-"""Tells this bug from another by what people can bring: pure functions over files of any machine, in any combination.
+"""Diagnosis of captures, traces and counters from any machine: this bug or another cause?
 
-What a trial of the lab's own leaves is judged by `lab.verdict`, which knows the scenario, the clocks and how complete
-each source is. Here none of that is known: files come from anywhere, so nothing is taken for complete, and a conclusion
-is never stronger than the lines it names.
+Pure functions over files. A trial of the lab is judged by `lab.judgement.verdict`, which knows the scenario, the clocks
+and how complete each source is. Nothing of that is known here, so no file is assumed to be complete, and a conclusion
+is never stronger than the lines it cites.
 """

@@ -1,78 +1,30 @@
-"""What a cause is, and what one lookup says of it by itself."""
+"""Findings from a single lookup."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
 
+from lab.diagnosis.causes import Cause, Finding, Grade
 from lab.diagnosis.fates import SLOW_S, Fate, Fated
-from lab.diagnosis.material import Place
+from lab.diagnosis.material import Citation
 from lab.diagnosis.questions import SERVERS, Lookup
 
-
-class Cause(StrEnum):
-    """Why a lookup waited, or failed."""
-
-    CLASH = "this bug: a query was lost at conntrack's confirm"
-    NO_ANSWER = "no answer came from the server"
-    BOTH_LOST = "all queries were lost before the wire"
-    LOST_LOCALLY = "a query was lost before the wire, and not at a clash"
-    ANSWER_LOST = "an answer was lost on its way to the resolver"
-    FIREWALL = "a firewall"
-    NOT_LISTENING = "nobody listens on the server's port, or a firewall says so"
-    UNREACHABLE = "the server cannot be reached, or a firewall says so"
-    SLOW_SERVER = "a slow server"
-    SERVER_FAILS = "the server refuses or fails"
-    OPTION = "a resolver option"
-    TABLE_FULL = "conntrack's table is full"
-    QUEUE_FULL = "the queue to user space is full"
+LOST_AGAIN = frozenset({Fate.NO_ANSWER, Fate.UNANSWERED})
+"""Fates of a retry that is lost as well: by then the flow has its conntrack, so this is no clash."""
 
 
-class Grade(IntEnum):
-    """How sure a finding is."""
-
-    OPEN = 0
-    """Something else would look the same, and nothing tells the two apart."""
-    FITS = 1
-    """It is what this cause makes, and what contradicts it is not there; rarer causes could make it, too."""
-    CERTAIN = 2
-    """What is shown cannot be without this cause."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A cause, and why.
-
-    Attributes:
-        cause: The cause.
-        grade: How sure it is.
-        says: Why, in a sentence.
-        places: The lines and packets that say so.
-        against: What contradicts it, a sentence each.
-        fated: The questions it is about; none where it does not come from a lookup.
-    """
-
-    cause: Cause
-    grade: Grade
-    says: str
-    places: tuple[Place, ...]
-    against: tuple[str, ...] = ()
-    fated: tuple[Fated, ...] = field(default=(), repr=False)
-
-
-def of_lookup(lookup: Lookup, fated: Sequence[Fated]) -> Finding | None:
-    """Give what one lookup says by itself; None when it neither waited nor failed, or cannot be followed."""
+def find_cause(lookup: Lookup, fated: Sequence[Fated]) -> Finding | None:
+    """Return the finding of one lookup; None when it neither waited nor failed, or cannot be followed."""
     known = [each for each in fated if each.fate is not Fate.UNKNOWN]
-    return next((found for rule in _RULES if (found := rule(lookup, known)) is not None), None)
+    return next((finding for rule in _RULES if (finding := rule(lookup, known)) is not None), None)
 
 
-def _dropped_while_sent(lookup: Lookup, fated: list[Fated]) -> Finding | None:
-    """EPERM of a send is NF_DROP of a hook that the packet met before the call returned (nf_hook_slow), or a cgroup's.
+def _find_dropped_while_sent(lookup: Lookup, fated: list[Fated]) -> Finding | None:
+    """Find a send that failed with EPERM: a hook returned NF_DROP before the call returned (nf_hook_slow), or a cgroup.
 
-    A full table, and a rule of any firewall in OUTPUT or POSTROUTING, say it to every query. Without a queue a clash at
-    confirm says it, too, and to one of two alone: two threads, each on its processor, send from one socket. Sent again,
-    that one finds its flow in the table, and is not dropped.
+    A full table and a firewall rule in OUTPUT or POSTROUTING return it for every query. Without a queue a clash at
+    confirm returns it as well, for one of two queries only: two threads on two processors send from one socket. The
+    retry of that query finds its flow in the table and is not dropped.
     """
     refused = [each for each in fated if each.fate is Fate.REFUSED]
     if not refused:
@@ -84,7 +36,7 @@ def _dropped_while_sent(lookup: Lookup, fated: list[Fated]) -> Finding | None:
             f"the kernel dropped {named} for {lookup.name} while it was being sent (EPERM): a local rule refuses it, "
             "or a program of its cgroup"
         )
-        # A single one, once: another thread's, that was sent at the same moment, may be missing in the trace.
+        # A single query, once: a query that another thread sent at the same moment may be missing in the trace.
         grade = Grade.CERTAIN if len(refused) > 1 or refused[0].again is Fate.REFUSED else Grade.OPEN
         return Finding(Cause.FIREWALL, grade, says, places, fated=tuple(refused))
     says = (
@@ -94,11 +46,11 @@ def _dropped_while_sent(lookup: Lookup, fated: list[Fated]) -> Finding | None:
     return Finding(Cause.CLASH, Grade.OPEN, says, places, fated=tuple(fated))
 
 
-def _lost_before_wire(lookup: Lookup, fated: list[Fated]) -> Finding | None:
-    """The tap that captures is behind POST_ROUTING and the queueing discipline: what confirm dropped never comes there.
+def _find_lost_before_wire(lookup: Lookup, fated: list[Fated]) -> Finding | None:
+    """Find queries lost before the wire: a capture taps behind POST_ROUTING and qdisc, so it misses drops at confirm.
 
-    The first query of a flow cannot clash, as nothing is in the table yet; so where none of a lookup's came to the
-    wire, it was not this.
+    The first query of a flow cannot clash because the table has no entry yet; so when none of a lookup's queries
+    reached the wire, it was not this bug.
     """
     lost = [each for each in fated if each.fate is Fate.NOT_ON_WIRE]
     if not lost:
@@ -118,31 +70,96 @@ def _lost_before_wire(lookup: Lookup, fated: list[Fated]) -> Finding | None:
 
 def _clash_words(lost: list[Fated], rest: list[Fated]) -> str:
     how = "came into this machine and did not leave it" if lost[0].forwarded else "was not on the wire"
-    after = f"; it came there {lost[0].took_s:.1f} s later" if lost[0].took_s and not lost[0].forwarded else ""
+    later = lost[0].came_later and not lost[0].forwarded
+    after = f"; it came there {lost[0].took_s:.1f} s later" if lost[0].took_s and later else ""
     return f"{_names(rest)} went out, and {_names(lost)} from the same socket {how}{after}"
 
 
-def _answer_lost(lookup: Lookup, fated: list[Fated]) -> Finding | None:
+def _find_untranslated(lookup: Lookup, fated: list[Fated]) -> Finding | None:
+    """Find an answer whose source address was not translated back: resolvers accept only the address they asked.
+
+    A query that lost its own conntrack to the other one of its flow may reach the server to which it was translated.
+    The answer of that server matches no conntrack entry and keeps its source address.
+    """
+    lost = [each for each in fated if each.fate is Fate.NOT_READ and _is_from_elsewhere(each)]
+    if not lost:
+        return None
+    rest = [each for each in fated if each not in lost]
+    reply = lost[0].question.answered[0]
+    says = (
+        f"the answer to {_names(lost)} for {lookup.name} came from {', '.join(sorted(reply.senders))}, which was not "
+        f"asked ({lost[0].question.asked[0].server} was): it was not translated back, so the resolver waited on"
+    )
+    if not rest:
+        return Finding(Cause.ANSWER_LOST, Grade.FITS, says, _places(lost), fated=tuple(lost))
+    says = f"{says}; the other one was: this race's other outcome, in which one of two conntracks of a flow is lost"
+    return Finding(Cause.CLASH, Grade.FITS, says, _places(fated), fated=tuple(fated))
+
+
+def _is_from_elsewhere(one: Fated) -> bool:
+    reply = one.question.reply(0)
+    return reply is not None and bool(reply.senders) and not reply.senders & one.question.asked[0].servers
+
+
+def _find_answer_lost(lookup: Lookup, fated: list[Fated]) -> Finding | None:
     lost = [each for each in fated if each.fate is Fate.NOT_READ]
     if not lost:
         return None
     says = f"the answer to {_names(lost)} for {lookup.name} was on the wire, and the resolver waited on and asked again"
-    return Finding(Cause.ANSWER_LOST, Grade.FITS, says, _places(lost), fated=tuple(lost))
+    if len(lookup.questions) > 1:
+        return Finding(Cause.ANSWER_LOST, Grade.FITS, says, _places(lost), fated=tuple(lost))
+    says += ": because this answer did not arrive, or because of another query that is not in this capture"
+    return Finding(Cause.ANSWER_LOST, Grade.OPEN, says, _places(lost), fated=tuple(lost))
 
 
-def _slow(lookup: Lookup, fated: list[Fated]) -> Finding | None:
+def _find_slow(lookup: Lookup, fated: list[Fated]) -> Finding | None:
     late = [each for each in fated if each.fate is Fate.LATE]
-    if not late:
+    if not late or any(each.fate not in {Fate.ANSWERED, Fate.LATE} for each in fated):
         return None
     took_s = max((each.took_s for each in late if each.took_s is not None), default=SLOW_S)
     says = f"the answer to {_names(late)} for {lookup.name} took up to {took_s:.1f} s, and no query was lost"
     return Finding(Cause.SLOW_SERVER, Grade.CERTAIN, says, _places(late), fated=tuple(late))
 
 
-def _no_answer_on_wire(lookup: Lookup, fated: list[Fated]) -> Finding | None:
-    """What was on the wire was not lost at the confirm of the machine that captured it, in that network namespace.
+def _find_asked_again(lookup: Lookup, fated: list[Fated]) -> Finding | None:
+    """Find an answered query that was retried: another query of its lookup has no answer (glibc: res_send.c)."""
+    again = [each for each in fated if each.fate is Fate.ASKED_AGAIN]
+    if not again:
+        return None
+    one = again[0]
+    later = [each for each in fated if each is not one and each.question.asked[0].time_s > one.question.asked[0].time_s]
+    if later:
+        says = (
+            f"{one.question} for {lookup.name} was answered at once and asked again {one.took_s or 0.0:.1f} s later, "
+            f"as in this bug, and {_names(later)} is first seen then: the resolver waited for its answer, and it was "
+            "lost before it came here, or never sent; which port it came from, and whether it could clash, is not shown"
+        )
+        return Finding(Cause.CLASH, Grade.OPEN, says, _places((one, *later)), fated=tuple(fated))
+    says = (
+        f"{one.question} for {lookup.name} was answered at once and asked again {one.took_s or 0.0:.1f} s later from "
+        "the same port, as in this bug: the resolver waited for another answer, whose query is not in this capture; "
+        "the capture ends too soon to show whether that query comes to the wire now"
+    )
+    return Finding(Cause.CLASH, Grade.OPEN, says, _places(again), fated=tuple(fated))
 
-    A container's packets meet a second conntrack on its host, where a clash is possible as well.
+
+def _find_astray(lookup: Lookup, fated: list[Fated]) -> Finding | None:
+    """Find two queries of one flow, translated to one server, that leave by different routes: they clashed before."""
+    lost = [each for each in fated if each.astray and each.fate is Fate.NO_ANSWER]
+    if not lost or any(each.again in LOST_AGAIN for each in lost):
+        return None
+    says = (
+        f"two queries of one flow, for {lookup.name}, left by different interfaces after translation: "
+        f"{lost[0].astray}; no answer came to {_names(lost)}: this race's other outcome, in which the query that "
+        "clashed takes the other one's translation and keeps its own route"
+    )
+    return Finding(Cause.CLASH, Grade.FITS, says, _places(fated), fated=tuple(fated))
+
+
+def _find_no_answer_on_wire(lookup: Lookup, fated: list[Fated]) -> Finding | None:
+    """Find a query that was on the wire unanswered: it was not lost at confirm in the namespace of the capture.
+
+    A container's packets meet a second conntrack on its host, where a clash is possible as well: see `behind`.
     """
     lost = [each for each in fated if each.fate is Fate.NO_ANSWER]
     if not lost:
@@ -150,18 +167,38 @@ def _no_answer_on_wire(lookup: Lookup, fated: list[Fated]) -> Finding | None:
     servers = sorted({each.question.asked[0].server or "a server" for each in lost})
     ever = any(each.again in {Fate.ANSWERED, Fate.LATE} or each.question.answered for each in fated)
     says = f"{_names(lost)} for {lookup.name} went out to {', '.join(servers)}, and no answer came back"
-    if len(lost) < len(fated) and ever:
-        says += "; if a container or a virtual machine asked, look on its host, where the same could clash"
-    alone = all(each.again is Fate.NO_ANSWER for each in lost)
-    grade = Grade.CERTAIN if alone or not ever else Grade.FITS
-    return Finding(Cause.NO_ANSWER, grade, says, _places(lost), fated=tuple(lost))
+    alone = all(each.again in LOST_AGAIN for each in lost)
+    if alone:
+        says += ", nor to its retry, which had nothing left to clash with" if ever else ""
+    grade = Grade.CERTAIN if (alone or not ever) and not any(each.silent for each in lost) else Grade.FITS
+    if any(each.hidden for each in lost):
+        grade = Grade.OPEN
+        says += "; but no answer to anything is in this capture, as with a filter like 'dst port 53'"
+    behind = _is_behind(lost, fated)
+    if behind:
+        answered = all(each.again in {Fate.ANSWERED, Fate.LATE} for each in lost)
+        says += "; its retry was answered" if answered else "; the capture ends before a retry"
+    subjects = lost if not behind else fated
+    return Finding(Cause.NO_ANSWER, grade, says, _places(lost), fated=tuple(subjects), behind=behind)
 
 
-def _unanswered(lookup: Lookup, fated: list[Fated]) -> Finding | None:
-    """An strace alone: where a query or its answer was lost nobody sees, but how many were is a hint.
+def _is_behind(lost: list[Fated], fated: list[Fated]) -> bool:
+    """Return whether one of two queries of a flow was lost once and the other was not, as after a clash further on.
 
-    A clash costs one of two; the other one was confirmed, so asked again alone from the same socket the lost one finds
-    its conntrack in the table and cannot clash. So all lost, or one lost again, is something else.
+    Resolvers rarely send a single query: a filter may hide the other one.
+    """
+    rest = [each for each in fated if each.fate in {Fate.ANSWERED, Fate.LATE}]
+    if len(fated) == 1:
+        return fated[0].again in {Fate.ANSWERED, Fate.LATE}
+    paired = all(any(_is_pair(each, other) for other in rest) for each in lost)
+    return bool(rest) and paired and not any(each.again in LOST_AGAIN for each in lost)
+
+
+def _find_unanswered(lookup: Lookup, fated: list[Fated]) -> Finding | None:
+    """Find an unanswered query in an strace without capture: where it was lost is not visible, but how many were is.
+
+    A clash costs one of two queries. The other one was confirmed, so a retry of the lost query from the same socket
+    finds its conntrack in the table and cannot clash. If all are lost, or one is lost again, the cause is another.
     """
     lost = [each for each in fated if each.fate is Fate.UNANSWERED]
     if not lost:
@@ -172,24 +209,26 @@ def _unanswered(lookup: Lookup, fated: list[Fated]) -> Finding | None:
     rest = [each for each in fated if each.fate is Fate.ANSWERED]
     if not rest:
         says = f"none of {_names(lost)} for {lookup.name} was answered{after}: a clash costs one of two, never all"
-        # Two lookups' queries, one of which is not in the trace, would look the same for a single query.
+        # For a single query, two lookups' queries of which one is not in the trace would look the same.
         return Finding(Cause.NO_ANSWER, Grade.FITS, says, places, fated=tuple(lost))
-    if any(each.again is Fate.UNANSWERED for each in lost):
+    if any(each.again in LOST_AGAIN for each in lost):
         says = (
-            f"{_names(lost)} for {lookup.name} was not answered when it was asked again, either, with nothing to clash"
+            f"{_names(lost)} for {lookup.name} was not answered on retry either, when there was nothing to clash with"
         )
         return Finding(Cause.NO_ANSWER, Grade.FITS, says, places, fated=tuple(lost))
     if not any(_is_pair(each, other) for each in lost for other in rest):
         says = f"{_names(lost)} for {lookup.name} was not answered{after}, and shared its socket with no other query"
         return Finding(Cause.NO_ANSWER, Grade.FITS, says, places, fated=tuple(lost))
-    says = (
-        f"of two queries for {lookup.name} that left one socket at once, {_names(lost)} was not answered{after}, and "
-        "was when it was asked again, as in this bug; where it or its answer was lost is not shown"
-    )
+    pair = f"of two queries for {lookup.name} that left one socket at once, {_names(lost)} was not answered"
+    if all(each.again in {Fate.ANSWERED, Fate.LATE} for each in lost):
+        says = f"{pair}{after}, and its retry was, as in this bug; where the query or its answer was lost is not shown"
+    else:
+        within = f" within {waited:.1f} s" if waited else ""
+        says = f"{pair}{within}; the trace ends there, before it shows whether a retry sent alone is answered"
     return Finding(Cause.CLASH, Grade.OPEN, says, places, fated=tuple(fated))
 
 
-def _server_fails(lookup: Lookup, fated: list[Fated]) -> Finding | None:
+def _find_server_fails(lookup: Lookup, fated: list[Fated]) -> Finding | None:
     failing = [
         each
         for each in fated
@@ -203,20 +242,23 @@ def _server_fails(lookup: Lookup, fated: list[Fated]) -> Finding | None:
 
 
 _RULES = (
-    _dropped_while_sent,
-    _lost_before_wire,
-    _answer_lost,
-    _slow,
-    _no_answer_on_wire,
-    _unanswered,
-    _server_fails,
+    _find_dropped_while_sent,
+    _find_lost_before_wire,
+    _find_astray,
+    _find_untranslated,
+    _find_answer_lost,
+    _find_slow,
+    _find_no_answer_on_wire,
+    _find_unanswered,
+    _find_asked_again,
+    _find_server_fails,
 )
 
 
 def _is_pair(one: Fated, other: Fated) -> bool:
-    """Tell whether two queries were sent from one socket, over UDP, the second before the first was answered.
+    """Return whether two queries were sent from one socket, over UDP, the second before the first was answered.
 
-    Of one that is inferred its own rule has seen to the time.
+    For an inferred query the rule that inferred it has checked the time.
     """
     first, second = one.question.asked[0], other.question.asked[0]
     if not first.sockets & second.sockets or {first.protocol, second.protocol} != {"udp"}:
@@ -232,5 +274,5 @@ def _names(fated: Iterable[Fated]) -> str:
     return " and ".join(str(each.question) for each in fated)
 
 
-def _places(fated: Iterable[Fated]) -> tuple[Place, ...]:
+def _places(fated: Iterable[Fated]) -> tuple[Citation, ...]:
     return tuple(dict.fromkeys(place for each in fated for place in each.places))

@@ -1,145 +1,102 @@
-"""What kind of file something is, by its content alone: names lie."""
+"""Detects file types from content: names are unreliable, and one file may contain several pasted texts."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
+from lab.diagnosis.kinds import KINDS, READERS
 from lab.diagnosis.material import (
-    Calls,
     Capture,
-    Denied,
-    Log,
     Material,
     Nothing,
-    Options,
-    Reading,
-    Traced,
-    Verdicts,
+    Unknown,
+    Unread,
 )
-from lab.errors import BadInput
 from lab.evidence import (
     capture,
-    counters,
     frames,
-    kernel_log,
     refusals,
-    resolv_conf,
-    resolver,
-    strace,
-    trace,
-    verdict_log,
 )
 from lab.evidence.errors import UnreadableError
+from lab.evidence.intake import segments, text
+from lab.evidence.intake.sources import Content, Unopened
 
-_COMPRESSED = {b"\x1f\x8b": "gunzip", b"\xfd7zXZ": "unxz", b"\x28\xb5\x2f\xfd": "unzstd", b"BZh": "bunzip2"}
-_DENIED = re.compile(r"operation not permitted|must be root|cap_net_admin|permission denied", re.IGNORECASE)
-_STAT = re.compile(r"^entries\s+\w+.*\binsert_failed\b", re.ASCII)
-_TOOL = re.compile(r"^cpu=(\d{1,6})\s.*\binsert_failed=\d+", re.ASCII)
-_OLD, _OLD_PAIR = re.compile(r"^entries\s+\d+\s*$", re.ASCII), re.compile(r"^[a-z_]+\s+\d+\s*$", re.ASCII)
-_COUNT = re.compile(r"[0-9a-f]{8,16}", re.ASCII)
-_FORKS = re.compile(r"\b(?:clone3?|v?fork)\(", re.ASCII)
+KNOWN = (
+    "a pcap or pcapng; the text of tcpdump, tshark, strace, conntrack -S, -L or -E, /proc/net/stat/nf_conntrack, "
+    "/proc/net/netfilter/nfnetlink_queue, dmesg, journalctl, dig, curl -w, perf, pwru, stap, "
+    "iptables-save, nft list ruleset; resolv.conf"
+)
+"""File types that can be read, for messages."""
 
-KNOWN = "a pcap or pcapng, strace's output, conntrack -S, /proc/net/stat/nf_conntrack, dmesg, resolv.conf"
-"""What can be read, for people; and what only the lab makes: kernel traces, the verdict program's log."""
+UNREAD_MAX = 100
+"""Most unrecognised parts listed; a file with more is mostly something else."""
+
+MESSAGES_MAX = 100_000
+"""Most DNS messages followed, to bound memory: far fewer suffice to see a stall."""
 
 
 def recognise(name: str, data: bytes) -> tuple[Material, ...]:
-    """Read a file: most hold one thing, but counters may have been written into one file twice.
+    """Parse a file into its recognised and unrecognised parts.
 
     Args:
-        name: What it is called, for messages.
-        data: Its content.
-
-    Raises:
-        BadInput: it is nothing that is known here, or damaged from its beginning.
+        name: File name for messages.
+        data: Its content, unpacked.
     """
     if not data.strip():
         return (Nothing(name, "it is empty"),)
-    for begin, program in _COMPRESSED.items():
-        if data.startswith(begin):
-            raise BadInput(f"{name} is compressed", hint=f"unpack it first: {program}")
     try:
-        found = _capture(name, data) if frames.is_capture(data) else _text(name, data)
+        return (_capture(name, data),) if frames.is_capture(data) else _text(name, data)
     except UnreadableError as error:
-        raise BadInput(f"{name} cannot be read: {error}") from error
-    if not found:
-        raise BadInput(f"{name} is nothing that is known here", hint=f"what can be read: {KNOWN}")
-    return found
+        return (Unknown(name, str(error)),)
 
 
-def _capture(name: str, data: bytes) -> tuple[Material, ...]:
-    packets = capture.parse(data)
-    times_s = [frame.time_s for frame in frames.read(data)]
-    first_s, last_s = (min(times_s), max(times_s)) if times_s else (0.0, 0.0)
+def read_all(contents: Iterable[Content | Unopened]) -> Iterator[Material]:
+    """Parse all opened files; unrecognised members of directories and archives are only counted."""
+    passed: dict[str, int] = {}
+    for content in contents:
+        if isinstance(content, Unopened):
+            yield Unknown(content.name, content.why, content.hint)
+            continue
+        material = recognise(content.name, content.data)
+        if content.found_in and all(isinstance(each, Unknown | Nothing) for each in material):
+            passed[content.found_in] = passed.get(content.found_in, 0) + 1
+            continue
+        yield from (each for each in material if not (content.found_in and isinstance(each, Unread)))
+    for name, count in passed.items():
+        yield Unknown(name, f"{count} of its files have no content that is recognised")
+
+
+def _capture(name: str, data: bytes) -> Capture:
+    packets = capture.parse(data, MESSAGES_MAX)
+    frames_count, first_s, last_s = 0, 0.0, 0.0
+    for frame in frames.read(data):
+        first_s = frame.time_s if not frames_count else min(first_s, frame.time_s)
+        last_s = frame.time_s if not frames_count else max(last_s, frame.time_s)
+        frames_count += 1
+    last_s = max(last_s, frames.read_end_s(data) or last_s)
     snapped = sum(packet.snapped and (packet.message is None or packet.message.qtype is None) for packet in packets)
-    return (Capture(name, packets, refusals.parse(data), len(times_s), first_s, last_s, snapped),)
+    filtered = frames.read_filters(data)
+    return Capture(name, packets, refusals.parse(data), frames_count, first_s, last_s, snapped, filtered=filtered)
 
 
 def _text(name: str, data: bytes) -> tuple[Material, ...]:
-    text = data.decode("utf-8", errors="replace").replace("\r\n", "\n")
-    lines = text.splitlines()
-    if readings := _readings(name, lines):
-        return readings
-    found = _own(name, text)
-    if found is None and "conntrack" in text[:500] and _DENIED.search(text[:500]):
-        found = Denied(name, lines[0].strip())
-    elif found is None and resolv_conf.is_resolv_conf(text):
-        found = Options(name, resolv_conf.parse(text))
-    elif found is None and kernel_log.is_log(text):
-        found = Log(name, kernel_log.parse(text), tuple(text.split("\n")))
-    elif found is None and (clock := strace.clock_of(text)) is not None:
-        found = _calls(name, text, clock)
-    return () if found is None else (found,)
-
-
-def _own(name: str, text: str) -> Material | None:
-    """Read what the lab's own programs leave, and tracefs."""
-    if text.startswith("# tracer:"):
-        return Traced(name, trace.parse(text))
-    if text.startswith('{"event"'):
-        return Verdicts(name, verdict_log.parse(text))
-    return None
-
-
-def _calls(name: str, text: str, clock: strace.Clock) -> Calls:
-    calls = strace.parse(text, clock)
-    return Calls(
-        name,
-        clock,
-        threads=any(call.pid is not None for call in calls),
-        forks=bool(_FORKS.search(text)),
-        events=resolver.events(calls),
-        refusals=resolver.refusals(calls),
-        lines=tuple(text.split("\n")),
-    )
-
-
-def _readings(name: str, lines: list[str]) -> tuple[Reading, ...]:
-    """Give each reading of counters in a file: there may be several, one behind the other."""
-    begins = tuple(_begins(lines))
-    found = []
-    for number, end in zip(begins, [*begins[1:], len(lines)], strict=False):
-        form = "stat" if _STAT.match(lines[number]) else "tool"
-        part = [line for line in lines[number:end] if _belongs(line, form)]
-        read = counters.stat if form == "stat" else counters.tool
-        found.append(Reading(name, form, read("\n".join(part)), number + 1))
-    return tuple(found)
-
-
-def _begins(lines: list[str]) -> Iterator[int]:
-    """Give where readings begin: at the line of names, or where processors are counted from the beginning again."""
-    before = None
-    for number, line in enumerate(lines):
-        told = _TOOL.match(line)
-        if _STAT.match(line) or _OLD.match(line) or (told and (before is None or int(told[1]) <= before)):
-            yield number
-        before = int(told[1]) if told else None
-
-
-def _belongs(line: str, form: str) -> bool:
-    """Tell the lines of a reading from what stands around it, such as a shell's prompt."""
-    if form == "tool":
-        return bool(_TOOL.match(line) or _OLD_PAIR.match(line))
-    words = line.split()
-    return bool(_STAT.match(line)) or (len(words) > 1 and all(_COUNT.fullmatch(word) for word in words))
+    lines = text.split_lines(data)
+    sections = segments.sort(lines, KINDS)
+    material: list[Material] = []
+    unread = list(islice(sections.unread(), UNREAD_MAX))
+    for kind in KINDS:
+        for part in sections.parts(kind):
+            try:
+                read = tuple(READERS[kind.name](name, part))
+            except UnreadableError as error:
+                read = (Unknown(name, str(error)),)
+            material += read
+            # Damaged lines that look like a kind's.
+            unread += [
+                segments.UnreadLines(line.number, line.last, line.text) for line in islice(part, 0 if read else 1)
+            ]
+    if not material:
+        return (Unknown(name, "nothing in it is recognised", f"what can be read: {KNOWN}"),)
+    ordered = tuple(sorted(unread, key=lambda part: part.first))
+    return (*material, Unread(name, ordered)) if ordered else tuple(material)

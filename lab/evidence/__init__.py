@@ -1,1 +1,1 @@
-"""Reads the raw files of one trial: pure functions over what a guest gathered, each source on its own."""
+"""Parsers of one trial's raw files: pure functions, one module per source of evidence."""

@@ -1,4 +1,4 @@
-"""What the client says of its own lookup."""
+"""The client's own timing and exit status of its lookup."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from lab.evidence.errors import UnreadableError
 
 @dataclass(frozen=True)
 class Timing:
-    """One lookup, as its client timed it.
+    """One lookup as timed by its client.
 
     Attributes:
-        lookup_s: From the start until the name was resolved, in seconds; of some clients the whole program is timed.
-        total_s: All that the client did, in seconds, where that is more.
-        exit_status: The client's own: 0 well; curl's 6 could not resolve, 28 gave up waiting; timeout's 124 likewise.
+        lookup_s: Time until the name was resolved, in seconds; for some clients the run time of the whole program.
+        total_s: The client's total run time, in seconds; at least `lookup_s`.
+        exit_status: The client's exit status: 0 success; curl's 6 could not resolve, 28 timed out; timeout(1)'s 124
+            timed out.
     """
 
     lookup_s: float
@@ -24,23 +25,23 @@ class Timing:
 
 
 def parse(timings: str, exit_status: str | None) -> Timing:
-    """Read a trial's `client.json` and `client.status`, or the `curl.json` that there was before other clients.
+    """Parse a trial's `client.json` and `client.status`, or `curl.json` of older recordings.
 
     Args:
         timings: One JSON object with `lookup_s`, or curl's `time_namelookup` (curl(1), --write-out), both in seconds.
         exit_status: The client's exit status in decimal; None when the timings hold it as `exitcode`.
 
     Raises:
-        UnreadableError: either is not what a client writes.
+        UnreadableError: either has another form.
     """
     try:
-        said = json.loads(timings)
-        status = said["exitcode"] if exit_status is None else exit_status
-        lookup_s = said["lookup_s"] if "lookup_s" in said else said["time_namelookup"]
-        total_s = said.get("total_s", said.get("time_total", lookup_s))
+        fields = json.loads(timings)
+        status = fields["exitcode"] if exit_status is None else exit_status
+        lookup_s = fields["lookup_s"] if "lookup_s" in fields else fields["time_namelookup"]
+        total_s = fields.get("total_s", fields.get("time_total", lookup_s))
         return Timing(lookup_s=_seconds(lookup_s), total_s=_seconds(total_s), exit_status=int(status))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise UnreadableError(f"the client's timings are not understood: {timings.strip()[:80]!r}") from error
+        raise UnreadableError(f"cannot parse the client's timings: {timings.strip()[:80]!r}") from error
 
 
 def _seconds(value: object) -> float:

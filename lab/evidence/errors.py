@@ -1,5 +1,5 @@
-"""What a parser says of bytes it cannot read."""
+"""The error that parsers raise for unreadable input."""
 
 
 class UnreadableError(ValueError):
-    """A source does not say what it should; the message says what was met, in one line."""
+    """A source does not have the expected form; the one-line message quotes the input."""

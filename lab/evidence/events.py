@@ -1,18 +1,17 @@
-"""What conntrack told of its entries: made, answered, removed (`conntrack -E -o timestamp,id`)."""
+"""Conntrack events: entries inserted, updated, destroyed (`conntrack -E -o timestamp,id`)."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 from lab.evidence import flow
+from lab.evidence.constants import FLOW_FIELDS, EntryChange
 from lab.evidence.errors import UnreadableError
-from lab.evidence.fields import ID_MAX, whole
+from lab.evidence.fields import ID_MAX, parse_integer
 from lab.evidence.flow import Flow
-
-Kind = Literal["NEW", "UPDATE", "DESTROY"]
 
 # [TIME] [KIND] PROTOCOL NUMBER TIMEOUT? STATE? FIELDS, see nfct_snprintf of libnetfilter_conntrack.
 _LINE = re.compile(
@@ -20,26 +19,25 @@ _LINE = re.compile(
     r"(?P<rest>.*)",
     re.ASCII,
 )
-_TUPLE = ("src", "sport", "dst", "dport")
 
 
 @dataclass(frozen=True)
 class ConntrackEvent:
-    """One event.
+    """One conntrack event.
 
     Attributes:
-        time_s: When conntrack(8) got it, by CLOCK_REALTIME in seconds: later than it happened, and not always in order
-            between processors.
-        kind: `NEW` when an entry was confirmed (put into the table), `UPDATE`, `DESTROY`.
+        time_s: When conntrack(8) received it, CLOCK_REALTIME in seconds: later than it happened, and not always in
+            order between processors.
+        kind: `NEW` when an entry was confirmed (inserted into the table), `UPDATE`, `DESTROY`.
         protocol: `udp` or `tcp`.
-        original: The flow of its first packet.
-        reply: The flow of the answers that it waits for; not the original's reversed where NAT is at work.
-        answered: Whether an answer had been seen by then (not `[UNREPLIED]`).
+        original: The flow of the original direction.
+        reply: The flow of the reply direction; with NAT not the original's reversed.
+        answered: Whether a reply had been seen by then (not `[UNREPLIED]`).
         ct_id: The entry's id; None without `-o id`.
     """
 
     time_s: float
-    kind: Kind
+    kind: EntryChange
     protocol: str
     original: Flow
     reply: Flow | None
@@ -48,43 +46,43 @@ class ConntrackEvent:
 
 
 def parse(text: str) -> tuple[ConntrackEvent, ...]:
-    """Read conntrack's events in order; those of protocols without ports are passed over.
+    """Parse conntrack events in order; protocols without ports are skipped.
 
     Raises:
-        UnreadableError: a line is no event.
+        UnreadableError: a line is not an event.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return tuple(event for line in lines if (event := _event(line)) is not None)
 
 
 def _event(line: str) -> ConntrackEvent | None:
-    found = _LINE.fullmatch(line)
-    if found is None:
-        raise UnreadableError(f"conntrack's event is not understood: {line[:120]!r}")
-    if found["protocol"] not in {"udp", "tcp"}:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise UnreadableError(f"cannot parse conntrack's event: {line[:120]!r}")
+    if match["protocol"] not in {"udp", "tcp"}:
         return None
-    words = found["rest"].split()
+    words = match["rest"].split()
     try:
         original, reply, ct_id = _fields(words)
     except ValueError as error:
-        raise UnreadableError(f"conntrack's event has no addresses where it should: {line[:120]!r}") from error
-    kind = cast("Kind", found["kind"])
+        raise UnreadableError(f"invalid addresses in conntrack's event: {line[:120]!r}") from error
+    kind = cast("EntryChange", match["kind"])
     answered = "[UNREPLIED]" not in words
-    return ConntrackEvent(float(found["time"]), kind, found["protocol"], original, reply, answered, ct_id)
+    return ConntrackEvent(float(match["time"]), kind, match["protocol"], original, reply, answered, ct_id)
 
 
 def _fields(words: list[str]) -> tuple[Flow, Flow | None, int | None]:
-    """Give what the fields say: each of a flow's is there twice, first of the original direction, then of the reply's.
+    """Return the original flow, the reply flow and the id; the original direction's fields come first.
 
     Raises:
-        ValueError: one is missing, or is there too often, or is no such thing.
+        ValueError: a field is missing, repeated too often, or invalid.
     """
-    told: defaultdict[str, list[str]] = defaultdict(list)
+    values: defaultdict[str, list[str]] = defaultdict(list)
     for word in words:
         key, _, value = word.partition("=")
-        told[key].append(value)
-    flows = [flow.read(*each) for each in zip(*(told[key] for key in _TUPLE), strict=True)]
-    if len(flows) not in {1, 2} or len(told["id"]) > 1:
+        values[key].append(value)
+    flows = [flow.parse(*each) for each in zip(*(values[key] for key in FLOW_FIELDS), strict=True)]
+    if len(flows) not in {1, 2} or len(values["id"]) > 1:
         raise ValueError(words)
-    ct_id = whole(told["id"][0], ID_MAX) if told["id"] else None
+    ct_id = parse_integer(values["id"][0], ID_MAX) if values["id"] else None
     return flows[0], flows[1] if flows[1:] else None, ct_id

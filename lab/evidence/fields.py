@@ -1,4 +1,4 @@
-"""Single values as sources give them: each is checked, so that no wrong number comes out of a damaged file."""
+"""Parsers of single values; each checks its range, so that a damaged file yields no wrong number."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ ID_MAX = 0xFFFFFFFF
 """The kernel's ids of queued packets and of conntracks have 32 bits (linux/netfilter/nfnetlink_queue.h)."""
 
 SECONDS_MAX = 1e11
-"""No clock of a machine goes that far; what does is damaged."""
+"""Upper limit of any clock or duration; greater values come from a damaged file."""
 
 
-def whole(value: object, most: int) -> int:
-    """Give a whole number from 0 to `most`, told in decimal or as JSON's number.
+def parse_integer(value: object, most: int) -> int:
+    """Parse an integer from 0 to `most`, given as decimal text or as a JSON number.
 
     Raises:
-        ValueError: it is anything else.
+        ValueError: the value is anything else.
     """
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(most)):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise ValueError(f"no whole number from 0 to {most}: {value!r:.40}")
+        raise ValueError(f"not an integer from 0 to {most}: {value!r:.40}")
     return value
 
 
-def seconds(value: object) -> float:
-    """Give a time or a span, told as JSON's number of seconds.
+def parse_seconds(value: object) -> float:
+    """Parse a time or a duration, given as a JSON number of seconds.
 
     Raises:
-        ValueError: it is anything else; also nan and infinity, which Python's JSON takes.
+        ValueError: the value is anything else; also nan and infinity, which Python's JSON parser accepts.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < SECONDS_MAX:
-        raise ValueError(f"no number of seconds: {value!r:.40}")
+        raise ValueError(f"not a number of seconds: {value!r:.40}")
     return float(value)

@@ -1,16 +1,16 @@
-"""The 5-tuple: what conntrack tells packets apart by."""
+"""The 5-tuple, by which conntrack identifies a flow."""
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
 
-from lab.evidence.fields import PORT_MAX, whole
+from lab.evidence.fields import PORT_MAX, parse_integer
 
 
 @dataclass(frozen=True)
 class Flow:
-    """The addresses and ports of a packet; its protocol, the fifth, is kept where it is not always UDP."""
+    """The addresses and ports of a packet; the protocol is stored elsewhere where it is not always UDP."""
 
     src: str
     sport: int
@@ -19,25 +19,27 @@ class Flow:
 
     @property
     def reversed(self) -> Flow:
-        """The flow of the answer."""
+        """The flow of the reply direction."""
         return Flow(self.dst, self.dport, self.src, self.sport)
 
 
-def read(src: object, sport: object, dst: object, dport: object) -> Flow:
-    """Make a flow of what a source says: addresses as text, ports as numbers or in decimal.
+def parse(src: object, sport: object, dst: object, dport: object) -> Flow:
+    """Parse a flow: addresses as text, ports as numbers or decimal text.
 
     Raises:
-        ValueError: one of them is no address, or no port.
+        ValueError: an address or a port is invalid.
     """
-    return Flow(address(src), whole(sport, PORT_MAX), address(dst), whole(dport, PORT_MAX))
+    return Flow(
+        normalize_address(src), parse_integer(sport, PORT_MAX), normalize_address(dst), parse_integer(dport, PORT_MAX)
+    )
 
 
-def address(text: object) -> str:
-    """Give an IPv4 or IPv6 address in its usual form, so that all sources spell it alike.
+def normalize_address(text: object) -> str:
+    """Return an IPv4 or IPv6 address in canonical form, so that all sources compare equal.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not an address.
     """
-    if not isinstance(text, str):  # ipaddress would make an address of a number, too
-        raise ValueError(f"no address: {text!r:.40}")  # noqa: TRY004  all that a source says wrongly is a ValueError
+    if not isinstance(text, str):  # ipaddress would accept a number, too
+        raise ValueError(f"not an address: {text!r:.40}")  # noqa: TRY004  every invalid value is a ValueError
     return str(ipaddress.ip_address(text))

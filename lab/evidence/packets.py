@@ -1,4 +1,4 @@
-"""IP packets in captured frames, of whatever kind of interface they were captured on."""
+"""Extracts IP packets from captured frames of several link types."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from dataclasses import dataclass
 from lab.evidence.frames import Frame
 
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
-"""Protocols (IANA)."""
+"""IP protocol numbers (IANA)."""
 
-_IPV4, _IPV6 = 0x0800, 0x86DD
+ETHERTYPE_IPV4, ETHERTYPE_IPV6 = 0x0800, 0x86DD
 _VLANS = {0x8100, 0x88A8, 0x9100}
 _VLANS_MAX = 3
 
 ETHERNET, SLL, SLL2 = 1, 113, 276
 
 _LINKS = {ETHERNET: (12, 14), SLL: (14, 16), SLL2: (0, 20)}
-"""Where a frame tells its protocol, and where that begins (tcpdump.org/linktypes.html)."""
+"""Offsets of a frame's protocol field and of its payload (tcpdump.org/linktypes.html)."""
 
 _BARE = {101: 0, 228: 0, 229: 0, 12: 0, 14: 0, 0: 4, 108: 4}
-"""Where the packet begins in frames that tell of no protocol: LINKTYPE_RAW, _IPV4, _IPV6, what the BSDs put in files
-for the first, and their loopback (LINKTYPE_NULL, _LOOP)."""
+"""Offset of the packet in frames without a protocol field: LINKTYPE_RAW, _IPV4, _IPV6, the BSDs' numbers of the first,
+and their loopback (LINKTYPE_NULL, _LOOP)."""
 
-_OUTGOING = 4
+OUTGOING = 4
 """PACKET_OUTGOING, linux/if_packet.h."""
 
-_IPV4_BYTES, _IPV6_BYTES = 20, 40
+_HEADERS_MAX = 512
+"""Upper limit of the link, IP, ICMP and quoted packet's headers together, with options."""
+
+IPV4_BYTES, IPV6_BYTES = 20, 40
+"""Least length of an IP header."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,12 @@ class Packet:
     """An IP packet.
 
     Attributes:
-        src: Where from.
-        dst: Where to.
-        protocol: What it carries: of IPv6, the header after the first.
-        ttl: How many more routers it may pass.
-        payload: What it carries, as far as that was captured.
-        length: How long that was on the wire, in bytes; None where the kernel left cutting to the interface (TSO).
+        src: Source address.
+        dst: Destination address.
+        protocol: The payload's protocol; of IPv6, the next header.
+        ttl: TTL or hop limit.
+        payload: The captured part of the payload.
+        length: The payload's length on the wire, in bytes; None with TCP segmentation offload.
     """
 
     src: str
@@ -52,30 +56,44 @@ class Packet:
 
 
 def is_known(link: int) -> bool:
-    """Say whether frames of a link type can be looked into."""
+    """Return whether a link type is supported."""
     return link in _LINKS or link in _BARE
 
 
-def outgoing(frame: Frame) -> bool | None:
-    """Say whether the machine that captured a frame sent it itself; None where frames do not tell (no `-i any`)."""
+def is_outgoing(frame: Frame) -> bool | None:
+    """Return whether the capturing machine sent a frame; None where the link type does not show it (no `-i any`)."""
     if frame.link == SLL and len(frame.data) >= 2:  # noqa: PLR2004  sll_pkttype, 16 bits
-        return int.from_bytes(frame.data[:2], "big") == _OUTGOING
+        return int.from_bytes(frame.data[:2], "big") == OUTGOING
     if frame.link == SLL2 and len(frame.data) > 10:  # noqa: PLR2004  sll2_pkttype, 8 bits
-        return frame.data[10] == _OUTGOING
+        return frame.data[10] == OUTGOING
     return None
 
 
-def packet(frame: Frame) -> Packet | None:
-    """Give the IP packet in a frame; None when there is none, or one that is cut off within its header.
+def interface_name(frame: Frame) -> str | None:
+    """Return a frame's capture interface: its name in a pcapng, `#INDEX` with `-i any`; None where it is unknown."""
+    if frame.interface is not None:
+        return frame.interface
+    if frame.link == SLL2 and len(frame.data) >= 8:  # noqa: PLR2004  sll2_if_index, 32 bits
+        return f"#{int.from_bytes(frame.data[4:8], 'big')}"
+    return None
 
-    A later fragment is none, either: it has no ports.
+
+def may_have_port(frame: Frame, port: int) -> bool:
+    """Return whether a port's bytes occur within the headers: a quick prefilter, which most frames do not pass."""
+    return port.to_bytes(2, "big") in frame.data[:_HEADERS_MAX]
+
+
+def extract_packet(frame: Frame) -> Packet | None:
+    """Extract the IP packet from a frame; None when there is none, or its header is truncated.
+
+    None is also returned for later fragments, which have no ports.
     """
     data = _without_link(frame)
-    return quoted(data) if data else None
+    return parse_packet(data) if data else None
 
 
-def quoted(data: bytes) -> Packet | None:
-    """Give the packet that begins some bytes, as an ICMP error quotes one."""
+def parse_packet(data: bytes) -> Packet | None:
+    """Parse an IP packet, such as the one quoted by an ICMP error; None when it is invalid."""
     version = data[0] >> 4 if data else 0
     if version == 4:  # noqa: PLR2004
         return _ipv4(data)
@@ -93,15 +111,15 @@ def _without_link(frame: Frame) -> bytes | None:
         if protocol not in _VLANS:
             break
         protocol, begin = int.from_bytes(frame.data[begin + 2 : begin + 4], "big"), begin + 4
-    return frame.data[begin:] if protocol in {_IPV4, _IPV6} else None
+    return frame.data[begin:] if protocol in {ETHERTYPE_IPV4, ETHERTYPE_IPV6} else None
 
 
 def _ipv4(data: bytes) -> Packet | None:
-    if len(data) < _IPV4_BYTES:
+    if len(data) < IPV4_BYTES:
         return None
     length, fragment = struct.unpack_from("!H2xH", data, 2)
     header = (data[0] & 0xF) * 4
-    if header < _IPV4_BYTES or len(data) < header or fragment & 0x1FFF:
+    if header < IPV4_BYTES or len(data) < header or fragment & 0x1FFF:
         return None
     src, dst = (socket.inet_ntop(socket.AF_INET, data[at : at + 4]) for at in (12, 16))
     payload = data[header : length or None]
@@ -109,9 +127,9 @@ def _ipv4(data: bytes) -> Packet | None:
 
 
 def _ipv6(data: bytes) -> Packet | None:
-    if len(data) < _IPV6_BYTES:
+    if len(data) < IPV6_BYTES:
         return None
     (length,) = struct.unpack_from("!H", data, 4)
     src, dst = (socket.inet_ntop(socket.AF_INET6, data[at : at + 16]) for at in (8, 24))
-    payload = data[_IPV6_BYTES : _IPV6_BYTES + length if length else None]
+    payload = data[IPV6_BYTES : IPV6_BYTES + length if length else None]
     return Packet(src, dst, data[6], data[7], payload, length or None)

@@ -1,4 +1,4 @@
-"""The raw evidence itself: the very line, or packet, that a sighting rests on."""
+"""Quotes from raw evidence: the exact line or packet that a sighting is based on."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.evidence import capture
-from lab.evidence.capture import WirePacket
 from lab.evidence.errors import UnreadableError
+from lab.evidence.packet_text import with_timestamp
+from lab.foundation import regular
 
 PCAP = ".pcap"
 
 
 @dataclass(frozen=True)
 class Quote:
-    """Something a source says, as it stands there.
+    """One line or packet of a source, quoted.
 
     Attributes:
-        source: The raw file.
+        source: The raw file's name.
         line: The line's number, from 1; of a capture, the packet's.
-        text: The line; of a capture, what is in the packet, in words.
+        text: The line; of a capture, the packet formatted as text.
     """
 
     source: str
@@ -29,10 +30,10 @@ class Quote:
 
 
 class Quotes:
-    """What stands in a trial's raw files.
+    """Access to single lines and packets of a trial's raw files; each file is read once.
 
     Args:
-        directory: The trial's files.
+        directory: The trial's directory.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -40,41 +41,31 @@ class Quotes:
         self._files: dict[str, dict[int, str]] = {}
 
     def get(self, source: str, line: int) -> Quote | None:
-        """Give a line, or a capture's packet; None when the file has no such."""
+        """Return a line, or a packet of a capture; None when the file has no such line or packet."""
         if source not in self._files:
             self._files[source] = self._packets(source) if source.endswith(PCAP) else self._lines(source)
         text = self._files[source].get(line)
         return None if text is None else Quote(source, line, text)
 
     def name(self, source: str) -> str:
-        """Give how a source's file is called here: the client's were called after curl once."""
+        """Return a source's file name in this trial: old recordings name the client's files `curl.*`."""
         older = source.replace("client.", "curl.")
         return older if not (self._directory / source).exists() and (self._directory / older).exists() else source
 
     def _lines(self, source: str) -> dict[int, str]:
         try:
-            text = (self._directory / self.name(source)).read_text(encoding="utf-8", errors="replace")
+            text = regular.text(self._directory / self.name(source))
         except OSError:
             return {}
         return dict(enumerate((line.rstrip() for line in text.split("\n")), 1))
 
     def _packets(self, source: str) -> dict[int, str]:
         try:
-            packets = capture.parse((self._directory / source).read_bytes())
+            packets = capture.parse(regular.read(self._directory / source))
         except (OSError, UnreadableError):
             return {}
-        found: dict[int, list[str]] = defaultdict(list)
+        messages: dict[int, list[str]] = defaultdict(list)
         for packet in packets:
-            found[packet.number].append(in_words(packet))
-        # Over TCP, one segment may complete several messages.
-        return {number: "; ".join(said) for number, said in found.items()}
-
-
-def in_words(packet: WirePacket) -> str:
-    """Give a captured packet as one line, in the manner of tcpdump(8) with -tt and -n."""
-    flow, told = packet.flow, packet.message
-    way = f"{packet.time_s:.6f} IP {flow.src}.{flow.sport} > {flow.dst}.{flow.dport}:"
-    if told is None:
-        return f"{way} {packet.protocol}, no DNS message"
-    asked = f"{told.qtype or 'unknown'}? {told.name or 'unknown'}"
-    return f"{way} {told.dns_id} {f'{told.rcode} ' if told.rcode else ''}{asked}"
+            messages[packet.number].append(with_timestamp(packet))
+        # Over TCP one segment may complete several messages.
+        return {number: "; ".join(texts) for number, texts in messages.items()}

@@ -1,4 +1,4 @@
-"""What systemtap traced of `__nf_conntrack_confirm`: the lines of provision/stap/confirm.stp."""
+"""Parser of systemtap's trace of `__nf_conntrack_confirm` (provision/stap/confirm.stp)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.evidence import flow
 from lab.evidence.errors import UnreadableError
-from lab.evidence.fields import PORT_MAX, whole
+from lab.evidence.fields import PORT_MAX, parse_integer
 from lab.evidence.flow import Flow
 
 _RETURNED = re.compile(
@@ -22,14 +22,14 @@ _READY = "ready"
 
 @dataclass(frozen=True)
 class Return:
-    """A DNS packet that confirm was done with.
+    """One return of confirm for a DNS packet.
 
     Attributes:
-        time_s: When it returned, by CLOCK_REALTIME in seconds.
-        returned: What it returned: 0 is NF_DROP, 1 NF_ACCEPT (linux/netfilter.h).
+        time_s: When it returned, CLOCK_REALTIME in seconds.
+        returned: The return value: 0 is NF_DROP, 1 NF_ACCEPT (linux/netfilter.h).
         flow: The packet's 5-tuple.
-        dns_id: Its DNS id.
-        ct: The address of its conntrack afterwards; None for none.
+        dns_id: The packet's DNS id.
+        ct: The address of the packet's conntrack after the return; None without a conntrack.
     """
 
     time_s: float
@@ -40,23 +40,23 @@ class Return:
 
 
 def parse(text: str) -> tuple[Return, ...]:
-    """Read `stap.out`; a last line without an end was cut off and is left out.
+    """Parse `stap.out`; a last line without a newline is truncated and left out.
 
     Raises:
-        UnreadableError: a line is none of the script's: one that was left out could be the lost packet.
+        UnreadableError: a line has another form: skipping it could hide the lost packet.
     """
     lines = [line.rstrip("\r\n") for line in text.splitlines(keepends=True) if line.endswith("\n")]
     return tuple(_return(line) for line in lines if line and line != _READY and not _ENTERED.fullmatch(line))
 
 
 def _return(line: str) -> Return:
-    found = _RETURNED.fullmatch(line)
-    if found is None:
-        raise UnreadableError(f"systemtap's line is not understood: {line[:120]!r}")
+    match = _RETURNED.fullmatch(line)
+    if match is None:
+        raise UnreadableError(f"cannot parse systemtap's line: {line[:120]!r}")
     try:
-        of = flow.read(found["src"], found["sport"], found["dst"], found["dport"])
-        dns_id = whole(found["id"], PORT_MAX)
+        of = flow.parse(match["src"], match["sport"], match["dst"], match["dport"])
+        dns_id = parse_integer(match["id"], PORT_MAX)
     except ValueError as error:
-        raise UnreadableError(f"systemtap's line has no address or number where it should: {line[:120]!r}") from error
-    ct = None if found["ct"] == "(null)" else int(found["ct"], 16) or None
-    return Return(int(found["time"]) / 1e6, int(found["ret"]), of, dns_id, ct)
+        raise UnreadableError(f"invalid address or number in systemtap's line: {line[:120]!r}") from error
+    ct = None if match["ct"] == "(null)" else int(match["ct"], 16) or None
+    return Return(int(match["time"]) / 1e6, int(match["ret"]), of, dns_id, ct)

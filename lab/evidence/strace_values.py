@@ -1,4 +1,4 @@
-"""The arguments of a system call as strace prints them, of any version: strings, words, and groups of them."""
+"""Parser of system call arguments as printed by any strace version: strings, words, and groups of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 DEPTH_MAX = 30
-"""Nothing that strace prints is nested that deeply; what is would exhaust the stack."""
+"""Maximum nesting depth; strace output is less deep, and deeper input would exhaust the stack."""
 
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\.\.\.)?', re.ASCII)
 _WORD = re.compile(r'[^\s"(){}\[\],=]+', re.ASCII)
@@ -23,7 +23,7 @@ _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 @dataclass(frozen=True)
 class Text:
-    """A string: what bytes it shows, and whether more followed which are not shown (`strace -s`)."""
+    """A string: the bytes shown, and whether strace truncated it (`strace -s`)."""
 
     data: bytes
     is_cut: bool
@@ -31,26 +31,26 @@ class Text:
 
 @dataclass(frozen=True)
 class Group:
-    """What stands in brackets of any kind, such as a struct, an array, the arguments of `htons(53)`.
+    """The content of brackets of any kind: a struct, an array, the arguments of `htons(53)`.
 
     Attributes:
-        name: What stands before the bracket, if anything: `htons`.
-        items: The values, each with its name where it has one.
+        name: The word before the bracket, such as `htons`; may be empty.
+        items: The values, each with its name or None.
     """
 
     name: str
     items: tuple[tuple[str | None, Value], ...]
 
     def __getitem__(self, position: int) -> Value | None:
-        """Give the value at a position; None when there are not so many."""
+        """Return the value at a position; None when there are fewer values."""
         return self.items[position][1] if position < len(self.items) else None
 
     def get(self, name: str) -> Value | None:
-        """Give the first value of that name; None when there is none."""
+        """Return the first value with a name; None when there is none."""
         return next((value for key, value in self.items if key == name), None)
 
     def groups(self) -> Iterator[Group]:
-        """Give the values that are groups."""
+        """Return the values that are groups."""
         return (value for _, value in self.items if isinstance(value, Group))
 
 
@@ -59,13 +59,13 @@ Value = str | Text | Group
 
 
 class _Unbalanced(ValueError):
-    """The text is cut off, or no arguments at all."""
+    """The text is truncated, or not an argument list."""
 
 
-def arguments(text: str) -> tuple[Group, str] | None:
-    """Read a call's arguments from behind the opening bracket, and give what is behind the closing one, too.
+def parse_arguments(text: str) -> tuple[Group, str] | None:
+    """Parse a call's arguments after the opening bracket; return them and the text after the closing one.
 
-    Gives None when they are not whole.
+    Returns None when they are incomplete.
     """
     reader = _Reader(text)
     try:
@@ -75,27 +75,27 @@ def arguments(text: str) -> tuple[Group, str] | None:
     return group, text[reader.at :]
 
 
-def number(value: Value | None) -> int | None:
-    """Give the number that a value is; None when it is none."""
+def parse_number(value: Value | None) -> int | None:
+    """Return a value as an integer; None when it is not a number."""
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value, re.ASCII):
         return int(value)
     return None
 
 
-def timeout_s(value: Value | None) -> float | None:
-    """Give poll's milliseconds, or ppoll's seconds and nanoseconds (without names in strace 4.8), in seconds.
+def parse_timeout_s(value: Value | None) -> float | None:
+    """Return the timeout of poll (milliseconds) or ppoll (seconds and nanoseconds) in seconds.
 
-    None stands for no timeout, and for what is none.
+    strace 4.8 prints ppoll's struct without names. Returns None for an infinite timeout, and for an invalid value.
     """
     if isinstance(value, Group):
-        seconds, nanoseconds = (number(value[position]) for position in (0, 1))
+        seconds, nanoseconds = (parse_number(value[position]) for position in (0, 1))
         return None if seconds is None or nanoseconds is None else seconds + nanoseconds / 1e9
-    milliseconds = number(value)
+    milliseconds = parse_number(value)
     return None if milliseconds is None or milliseconds < 0 else milliseconds / 1e3
 
 
 class _Reader:
-    """Reads on from `at`; each step goes forward, so the time taken grows with the text's length alone."""
+    """Recursive-descent parser; it never moves back, so it takes linear time."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -112,14 +112,14 @@ class _Reader:
                 return Group(name, tuple(items))
             key = self._skip(_KEY)
             value = self._value(depth)
-            # What a call changed is shown as "before => after".
+            # Values that the call changed are printed as "before => after".
             if self._skip(_INSTEAD):
-                value = _changed(value, self._value(depth))
+                value = _merge(value, self._value(depth))
             items.append((key[1] if key else None, value))
 
     def _value(self, depth: int) -> Value:
         if string := self._skip(_STRING):
-            return Text(_unescaped(string[1]), is_cut=bool(string[2]))
+            return Text(_unescape(string[1]), is_cut=bool(string[2]))
         if decorated := self._skip(_DECORATED):
             return decorated[1]
         word = self._skip(_WORD)
@@ -132,36 +132,36 @@ class _Reader:
         return word[0]
 
     def _skip(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        found = pattern.match(self.text, self.at)
-        if found:
-            self.at = found.end()
-        return found
+        match = pattern.match(self.text, self.at)
+        if match:
+            self.at = match.end()
+        return match
 
 
-def _changed(before: Value, after: Value) -> Value:
-    """Give what counts of both: of a struct the new fields beside the old, of anything else what came of it."""
+def _merge(before: Value, after: Value) -> Value:
+    """Merge a changed value: a struct's new fields are added to the old ones, other values are replaced."""
     if isinstance(before, Group) and isinstance(after, Group):
         return Group(before.name, before.items + after.items)
     return after
 
 
-def _unescaped(text: str) -> bytes:
-    """Undo C's escapes; bytes from 0x80 on never stand for themselves.
+def _unescape(text: str) -> bytes:
+    """Decode C escapes; bytes from 0x80 on are always escaped.
 
     Raises:
-        ValueError: what is there was not printed by strace.
+        ValueError: the text was not printed by strace.
     """
     if not text.isascii():
-        raise ValueError(f"strace prints ASCII alone, not {text!r:.40}")
+        raise ValueError(f"strace prints only ASCII, not {text!r:.40}")
     return _ESCAPE.sub(_character, text).encode("latin-1")
 
 
 def _character(escape: re.Match[str]) -> str:
     code = escape[1]
     if code[0] in "01234567":
-        return chr(int(code, 8))  # over 0xff this fails to be encoded, as it should
+        return chr(int(code, 8))  # above 0xff the encoding fails, as intended
     if len(code) > 1:
         return chr(int(code[1:], 16))
     if code not in _LETTERS:
-        raise ValueError(f"no escape: \\{code}")
+        raise ValueError(f"not an escape: \\{code}")
     return chr(_LETTERS[code])

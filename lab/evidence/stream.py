@@ -1,4 +1,4 @@
-"""DNS messages in a stream: each has its length before it, in two bytes (RFC 1035, 4.2.2)."""
+"""DNS messages in a TCP stream: each is preceded by its length in two bytes (RFC 1035, 4.2.2)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ _LENGTH_BYTES = 2
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Some bytes of which not all are shown: None stands for one that is not."""
+class PartialBytes:
+    """Bytes of which some are unknown: these are None."""
 
     data: tuple[int | None, ...]
 
     @classmethod
-    def of(cls, parts: Iterable[tuple[bytes, bool]], length: int) -> Shown:
-        """Put parts together, each with whether more followed that is not shown; of all, `length` bytes count.
+    def join(cls, parts: Iterable[tuple[bytes, bool]], length: int) -> PartialBytes:
+        """Join parts, each with a flag whether it was truncated; `length` is the total number of bytes.
 
-        Where a part but the last is cut, what follows stands at an unknown place, and is taken for not shown.
+        Everything after the first truncated part is at an unknown offset, and counts as unknown.
         """
         known = b""
         for data, is_cut in parts:
@@ -26,13 +26,13 @@ class Shown:
             if is_cut:
                 break
         known = known[:length]
-        # No message is longer than its length can say.
+        # No message is longer than its length field can express.
         unknown = min(length - len(known), 1 << 16)
         return cls((*known, *(None,) * unknown))
 
-    def beginning(self) -> bytes:
-        """Give the bytes up to the first that is not shown."""
-        return _beginning(self.data)
+    def known_prefix(self) -> bytes:
+        """Return the bytes before the first unknown one."""
+        return _known_prefix(self.data)
 
 
 @dataclass
@@ -42,23 +42,23 @@ class Stream:
     pending: list[int | None] = field(default_factory=list)
     is_lost: bool = False
 
-    def take(self, shown: Shown) -> Iterator[bytes]:
-        """Take the next bytes; give the messages that they complete, each as far as it is shown."""
-        self.pending += shown.data
+    def take(self, chunk: PartialBytes) -> Iterator[bytes]:
+        """Add the next bytes and yield the known prefix of each message that they complete."""
+        self.pending += chunk.data
         while not self.is_lost and len(self.pending) >= _LENGTH_BYTES:
             high, low = self.pending[:_LENGTH_BYTES]
             if high is None or low is None:
-                self.is_lost = True  # nobody knows where the next message begins
+                self.is_lost = True  # the start of the next message is unknown
                 return
             end = _LENGTH_BYTES + (high << 8 | low)
             if len(self.pending) < end:
                 return
             message = self.pending[_LENGTH_BYTES:end]
             del self.pending[:end]
-            yield _beginning(message)
+            yield _known_prefix(message)
 
 
-def _beginning(data: Iterable[int | None]) -> bytes:
+def _known_prefix(data: Iterable[int | None]) -> bytes:
     known = bytearray()
     for byte in data:
         if byte is None:

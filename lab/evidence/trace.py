@@ -1,4 +1,4 @@
-"""What the kernel traced: tracefs' own text form, the same in its essentials from 3.10 to today."""
+"""Parser of the kernel's trace in tracefs' text form, from 3.10 to today."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from lab.evidence.errors import UnreadableError
 
 MARK = "mark"
-"""The name that marks get, the lines which were written to `trace_marker`."""
+"""Event name of marks, that is, lines written to `trace_marker`."""
 
-# TASK-PID [CPU] FLAGS TIME: NAME: REST, see Documentation/trace/ftrace.rst. A task's name has 15 bytes at most
-# (TASK_COMM_LEN), spaces and dashes among them. With the option record-tgid, "(TGID)" stands behind the pid. There are
-# four flags up to 5.x, five since, none with the option irq-info off.
+# TASK-PID [CPU] FLAGS TIME: NAME: REST, see Documentation/trace/ftrace.rst. A task's name has at most 15 bytes
+# (TASK_COMM_LEN), which may be spaces and dashes. With the option record-tgid, "(TGID)" follows the pid. There are four
+# flags up to 5.x, five since, none with the option irq-info off.
 _LINE = re.compile(
     r"(?P<task>.{1,15}?)-(?P<pid>\d{1,7}) +(?:\( *[\d-]{1,7}\) +)?\[(?P<cpu>\d{3,4})\] +"
     r"(?:[\w.#]{4,6} +)?(?P<time>\d{1,10}\.\d{6,9}): (?P<name>\w{1,64}): ?(?P<rest>.*)",
@@ -21,32 +21,40 @@ _LINE = re.compile(
 _HEADER = re.compile(r"# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})\b", re.ASCII)
 _DECIMAL = re.compile(r"([A-Za-z_]\w{0,63})=(-?\d{1,20})", re.ASCII)
 _HEX = re.compile(r"([A-Za-z_]\w{0,63})=0x([0-9a-f]{1,16})", re.ASCII)
+_BARE_HEX = re.compile(r"([A-Za-z_]\w{0,63})=([0-9a-f]{1,16})", re.ASCII)
 
-# A mark is shown by the function that wrote it (trace_print_print), or by 0 where its name was not to be had; behind
-# "print:" in the form of trace-cmd.
+# A packet's address in hexadecimal without 0x: in the kernel's half of the address space
+# (Documentation/x86/x86_64/mm.rst).
+_BARE_ADDRESS = re.compile(r"\bskb=ffff[0-9a-f]{12}\b", re.ASCII)
+
+# trace_clock lists all clocks in one line, the current one in brackets (Documentation/trace/ftrace.rst).
+_CLOCK = re.compile(r"\[([a-z][a-z0-9_-]{0,30})\]", re.ASCII)
+
+# A mark is prefixed by the function that wrote it (trace_print_print), or by 0 without symbols; trace-cmd adds
+# "print:".
 _MARKS = re.compile(r"(?:print: )?(?:tracing_mark_write|0): ", re.ASCII)
 
-# What the kernel writes between events (trace.c: test_cpu_buff_start, trace_print_lost_events).
+# Notices between events (trace.c: test_cpu_buff_start, trace_print_lost_events).
 _NOTICES = re.compile(
     r"##### CPU \d{1,4} buffer started ####|CPU:\d{1,4} \[(?P<lost>LOST) (?P<count>\d{1,18} )?EVENTS\]", re.ASCII
 )
 
 
 @dataclass(frozen=True)
-class Event:
-    """One event.
+class TraceEvent:
+    """One trace event.
 
     Attributes:
-        time_s: When, in seconds, by the clock that the trace was told to use; 3.10 has none but the default, which
-            differs from every other and is put right by marks.
-        task: The name of the thread that ran; `<...>` when the kernel has forgotten it.
-        pid: Its thread id.
+        time_s: Time in seconds, by the clock set in `trace_clock`; 3.10 has only the default clock, which is aligned
+            with the others by marks.
+        task: The thread's name; `<...>` when the kernel no longer knows it.
+        pid: The thread id.
         cpu: The processor's number.
-        name: The event's name: of the lab's own one of `queued`, `reinject`, `confirming`, `confirm`, `clash`, `xmit`
-            (see trace.sh); `mark` for a line that was written to `trace_marker`.
-        arguments: Every `key=value` whose value is a number: 3.10 tells in decimal what later kernels tell in hex.
+        name: The event's name: one of the lab's events `queued`, `reinject`, `confirming`, `confirm`, `clash`, `xmit`
+            (see trace.sh); `mark` for a line written to `trace_marker`.
+        arguments: Every `key=value` whose value is a number, in any kernel's notation.
         text: A mark's text; None for any other event.
-        line: Which line tells it, from 1; the same event is the same on whatever line.
+        line: Line number, from 1; ignored in comparisons.
     """
 
     time_s: float
@@ -64,32 +72,44 @@ class Trace:
     """One trace.
 
     Attributes:
-        events: What happened, in order of time.
-        lost: How many events did not fit into the kernel's buffer, as far as the trace says: at least so many.
+        events: The events in order of time.
+        lost: Number of events that did not fit into the kernel's buffer; a lower bound.
     """
 
-    events: tuple[Event, ...]
+    events: tuple[TraceEvent, ...]
     lost: int
 
 
 def parse(text: str) -> Trace:
-    """Read tracefs' file `trace`.
+    """Parse tracefs' file `trace`.
 
     Raises:
-        UnreadableError: a line is no event; one that was left out could be the lost packet.
+        UnreadableError: a line is not an event; skipping it could hide the lost packet.
     """
-    events: list[Event] = []
+    events: list[TraceEvent] = []
     lost = noticed = 0
     for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip()
         if header := _HEADER.match(stripped):
             lost = _lost(int(header[1]), int(header[2]), line)
         elif notice := _NOTICES.fullmatch(stripped):
-            # Without a number: it is not known how many.
+            # Without a count at least one event was lost.
             noticed += int(notice["count"] or 1) if notice["lost"] else 0
         elif stripped and not stripped.startswith("# ") and stripped != "#":
             events.append(replace(_event(stripped), line=number))
     return Trace(tuple(events), max(lost, noticed))
+
+
+def parse_clock(text: str) -> str:
+    """Parse tracefs' file `trace_clock`, and return the current clock's name.
+
+    Raises:
+        UnreadableError: no clock or several clocks are in brackets.
+    """
+    clocks = _CLOCK.findall(text)
+    if len(clocks) != 1:
+        raise UnreadableError(f"cannot parse the trace's clock: {text.strip()[:80]!r}")
+    return str(clocks[0])
 
 
 def _lost(kept: int, written: int, line: str) -> int:
@@ -98,18 +118,25 @@ def _lost(kept: int, written: int, line: str) -> int:
     return written - kept
 
 
-def _event(line: str) -> Event:
-    found = _LINE.fullmatch(line)
-    if found is None:
-        raise UnreadableError(f"the trace's line is not understood: {line[:120]!r}")
-    where = (float(found["time"]), found["task"], int(found["pid"]), int(found["cpu"]))
-    if mark := _MARKS.match(line, found.start("name")):
-        return Event(*where, MARK, {}, line[mark.end() :])
-    return Event(*where, found["name"], _arguments(found["rest"]))
+def _event(line: str) -> TraceEvent:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise UnreadableError(f"cannot parse the trace's line: {line[:120]!r}")
+    where = (float(match["time"]), match["task"], int(match["pid"]), int(match["cpu"]))
+    if mark := _MARKS.match(line, match.start("name")):
+        return TraceEvent(*where, MARK, {}, line[mark.end() :])
+    return TraceEvent(*where, match["name"], _arguments(match["rest"]))
 
 
 def _arguments(rest: str) -> dict[str, int]:
-    """Give the numbers among what stands behind an event's name; `(fault)` and the probe's place are none."""
+    """Parse the numeric arguments after an event's name; `(fault)` and the probe's address are skipped.
+
+    3.10.0-123 prints unsigned numbers in hexadecimal without 0x (trace_probe.c: "%x"), 3.10.0-1127 with 0x, kernels
+    from 4.8 on in decimal. The form of a packet's address shows which notation is used.
+    """
+    if _BARE_ADDRESS.search(rest):
+        words = (_BARE_HEX.fullmatch(word) for word in rest.split())
+        return {match[1]: int(match[2], 16) for match in words if match}
     arguments: dict[str, int] = {}
     for word in rest.split():
         if decimal := _DECIMAL.fullmatch(word):

@@ -1,4 +1,4 @@
-"""What the verdict program user.out logged: every packet it let go, and what went wrong meanwhile."""
+"""Parser of the log of the verdict program user.out: the packets it released, and its errors."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 
 from lab.evidence import flow, message
 from lab.evidence.errors import UnreadableError
-from lab.evidence.fields import ID_MAX, PORT_MAX, seconds, whole
+from lab.evidence.fields import ID_MAX, PORT_MAX, parse_integer, parse_seconds
 from lab.evidence.flow import Flow
 
 
 @dataclass(frozen=True)
 class Released:
-    """One packet that came out of the queue.
+    """One packet released from the queue.
 
     Attributes:
-        number: The kernel's number of the packet in its queue, counted from 1 for each listener.
-        flow: Its 5-tuple; None when it is no UDP over IPv4.
-        dns_id: Its DNS id; None when it has none.
-        qtype: The type it asks for, `A`, `AAAA` and so on; None when it could not be read.
-        queued_s: When the program got it, by CLOCK_MONOTONIC in seconds.
-        released_s: When the program sent its verdict, likewise.
-        verdict: The verdict: `accept`, or `repeat`: it goes through the hook once more, and is logged apart then.
-        ct_id: The id of its conntrack, as conntrack(8) shows it with `-o id`; None when the kernel did not say.
-        confirmed: Whether that was in conntrack's table already; None likewise.
-        conntracks: How many conntracks its namespace had when the program got it, unconfirmed ones too; None when
-            nobody counted.
-        line: Which line of the log tells it, from 1; the same packet is the same on whatever line.
+        number: The kernel's packet id in the queue, counted from 1 per listener.
+        flow: The 5-tuple; None when it is not UDP over IPv4.
+        dns_id: The DNS id; None when it has none.
+        qtype: The queried type, `A`, `AAAA` and so on; None when it could not be parsed.
+        queued_s: When the program received it, CLOCK_MONOTONIC in seconds.
+        released_s: When the program sent its verdict, CLOCK_MONOTONIC in seconds.
+        verdict: `accept`, or `repeat`: the packet passes the hook again, and is then logged separately.
+        ct_id: The conntrack's id, as shown by conntrack(8) with `-o id`; None when the kernel did not send it.
+        confirmed: Whether the conntrack was already in the table; None when the kernel did not send it.
+        conntracks: Number of conntracks in the namespace when the program received it, unconfirmed ones included;
+            None when they were not counted.
+        line: Line number in the log, from 1; ignored in comparisons.
     """
 
     number: int
@@ -49,77 +49,82 @@ class VerdictLog:
     """The log of one trial.
 
     Attributes:
-        packets: What was let go, in order.
-        problems: What went wrong, a line each: verdicts that were not sent, packets that the kernel dropped because
-            the program was too slow, lines that a full disk cut off.
+        packets: The released packets in order.
+        problems: One line per problem: verdicts that could not be sent, packets that the kernel dropped because the
+            program was too slow, lines truncated by a full disk.
+        unreleased: Number of packets that waited when the program died.
     """
 
     packets: tuple[Released, ...]
     problems: tuple[str, ...]
+    unreleased: int = 0
 
 
 def parse(text: str) -> VerdictLog:
-    """Read `verdict.jsonl` or `verdict.start`, one JSON object a line (`user.out --help`).
+    """Parse `verdict.jsonl` or `verdict.start`, one JSON object per line (`user.out --help`).
 
     Raises:
-        UnreadableError: there is text, but not one JSON object.
+        UnreadableError: there is text, but no JSON object.
     """
     packets: list[Released] = []
     problems: list[str] = []
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    any_object = False
+    has_object = False
+    unreleased = 0
     for number, line in lines:
-        said = _object(line)
-        any_object = any_object or said is not None
+        fields = _object(line)
+        has_object = has_object or fields is not None
         try:
-            if said is None:
-                problems.append(f"a line was cut off: {line[:80]!r}")
-            elif said["event"] == "packet":
-                packets.append(_released(said, number))
+            if fields is None:
+                problems.append(f"truncated line: {line[:80]!r}")
+            elif fields["event"] == "packet":
+                packets.append(_released(fields, number))
+            elif fields["event"] == "died":
+                unreleased += parse_integer(fields["waiting"], ID_MAX)
             else:
-                problems += _problems(said)
+                problems += _problems(fields)
         except (ValueError, KeyError, TypeError):
-            problems.append(f"a line is not understood: {line[:80]!r}")
-    if lines and not any_object:
-        raise UnreadableError(f"the verdict program's log is not understood: {lines[0][1][:80]!r}")
-    return VerdictLog(tuple(packets), tuple(problems))
+            problems.append(f"cannot parse a line: {line[:80]!r}")
+    if lines and not has_object:
+        raise UnreadableError(f"cannot parse the verdict program's log: {lines[0][1][:80]!r}")
+    return VerdictLog(tuple(packets), tuple(problems), unreleased)
 
 
 def _object(line: str) -> dict[str, Any] | None:
     try:
-        said = json.loads(line)
+        fields = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return said if isinstance(said, dict) else None
+    return fields if isinstance(fields, dict) else None
 
 
-def _released(said: dict[str, Any], line: int) -> Released:
-    addresses = (said["src"], said["sport"], said["dst"], said["dport"])
-    if not isinstance(said["verdict"], str):
-        raise TypeError(said["verdict"])
-    confirmed = said.get("confirmed")
+def _released(fields: dict[str, Any], line: int) -> Released:
+    addresses = (fields["src"], fields["sport"], fields["dst"], fields["dport"])
+    if not isinstance(fields["verdict"], str):
+        raise TypeError(fields["verdict"])
+    confirmed = fields.get("confirmed")
     if not isinstance(confirmed, bool | None):
         raise TypeError(confirmed)
     return Released(
-        number=whole(said["id"], ID_MAX),
-        flow=None if addresses == (None,) * 4 else flow.read(*addresses),
-        dns_id=None if said["dns_id"] is None else whole(said["dns_id"], PORT_MAX),
-        qtype=None if said["type"] is None else message.type_named(said["type"]),
-        queued_s=seconds(said["queued_s"]),
-        released_s=seconds(said["released_s"]),
-        verdict=said["verdict"],
-        ct_id=None if said.get("ct_id") is None else whole(said["ct_id"], ID_MAX),
+        number=parse_integer(fields["id"], ID_MAX),
+        flow=None if addresses == (None,) * 4 else flow.parse(*addresses),
+        dns_id=None if fields["dns_id"] is None else parse_integer(fields["dns_id"], PORT_MAX),
+        qtype=None if fields["type"] is None else message.normalize_type(fields["type"]),
+        queued_s=parse_seconds(fields["queued_s"]),
+        released_s=parse_seconds(fields["released_s"]),
+        verdict=fields["verdict"],
+        ct_id=None if fields.get("ct_id") is None else parse_integer(fields["ct_id"], ID_MAX),
         confirmed=confirmed,
-        conntracks=None if said.get("conntracks") is None else whole(said["conntracks"], ID_MAX),
+        conntracks=None if fields.get("conntracks") is None else parse_integer(fields["conntracks"], ID_MAX),
         line=line,
     )
 
 
-def _problems(said: dict[str, Any]) -> list[str]:
-    """Say what a line that is about no packet complains of, if anything."""
-    if said["event"] == "error":
-        return [f"packet {whole(said['id'], ID_MAX)}: {said['message']}"]
-    overruns = whole(said.get("overruns", 0), ID_MAX)
-    if said["event"] == "end" and overruns:
+def _problems(fields: dict[str, Any]) -> list[str]:
+    """Return the problems that a line reports; empty for lines without one."""
+    if fields["event"] == "error":
+        return [f"packet {parse_integer(fields['id'], ID_MAX)}: {fields['message']}"]
+    overruns = parse_integer(fields.get("overruns", 0), ID_MAX)
+    if fields["event"] == "end" and overruns:
         return [f"the program was too slow for the queue {overruns} times: the kernel dropped packets"]
     return []

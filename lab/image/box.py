@@ -1,8 +1,7 @@
-"""The guest image as a Vagrant box for libvirt: the same disk, with its kernels beside it."""
+"""Vagrant box of the guest image for libvirt: the same disk and its kernels."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import shutil
@@ -12,19 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import process
-from lab.files import locked, require_space, write_whole
+from lab.foundation import process
+from lab.foundation.digesting import sha256_of
+from lab.foundation.files import locked, require_space, write_whole
+from lab.foundation.work import Work
 from lab.image.build import DISK_MB, Image
-from lab.work import Work
 
 KEPT_BOXES = 1
-"""A box takes 800 MB and is made in seconds."""
+"""Boxes kept: one takes 800 MB and is built in seconds."""
 
 NEEDED_MB = 2000
-"""The disk as qcow2, and the archive with it."""
+"""Disk space for the disk as qcow2 and the archive."""
 
 CONVERT_BOUND_S = 600.0
-"""Two seconds on an idle machine."""
+"""Timeout of the conversion, which takes two seconds on an idle machine."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class BoxFile:
 
     Attributes:
         path: The file.
-        version: Another for another guest image.
-        sha256: The file's checksum, in hexadecimal.
+        version: Version, different for each guest image.
+        sha256: SHA-256 in hexadecimal.
     """
 
     path: Path
@@ -43,17 +43,17 @@ class BoxFile:
 
 
 def ensure(image: Image, vagrantfile: Callable[[str], str], cache: Path, work: Work) -> BoxFile:
-    """Give the box of a guest image, made when the cache does not have it.
+    """Return the box of a guest image, building it if the cache does not have it.
 
     Args:
         image: The image.
-        vagrantfile: Gives what the box says of itself, for the series of the kernel that it boots.
-        cache: Where boxes are kept.
-        work: Told of the step.
+        vagrantfile: Returns the box's Vagrantfile for the kernel series that it boots.
+        cache: Directory of the boxes.
+        work: Reports the step.
 
     Raises:
-        BrokenEnvironment: a program or space is missing.
-        Cancelled: the work was cancelled; nothing half made stays.
+        BrokenEnvironment: a program or disk space is missing.
+        Cancelled: the work was cancelled; nothing incomplete is left.
     """
     directory = cache / "boxes" / image.path.name
     with locked(cache / "boxes.lock", "the Vagrant box", work, bound_s=CONVERT_BOUND_S):
@@ -61,28 +61,28 @@ def ensure(image: Image, vagrantfile: Callable[[str], str], cache: Path, work: W
             require_space(cache, NEEDED_MB)
             directory.parent.mkdir(parents=True, exist_ok=True)
             with (
-                work.step("making a Vagrant box of the guest image"),
+                work.step("building a Vagrant box of the guest image"),
                 tempfile.TemporaryDirectory(dir=directory.parent, prefix="unfinished-") as name,
             ):
                 scratch = Path(name)
                 _make(image, vagrantfile, scratch, work)
                 shutil.rmtree(directory, ignore_errors=True)
                 scratch.rename(directory)
-                scratch.mkdir()  # for its own removal
+                scratch.mkdir()  # removed by the context manager
             _remove_others(directory)
     manifest = json.loads((directory / "manifest.json").read_text())
     return BoxFile(directory / "debian.box", manifest["version"], manifest["sha256"])
 
 
 def version_of(image: Image) -> str:
-    """Give the version of an image's box. Vagrant's versions are numbers: it is the image's digest as one."""
+    """Return the version of an image's box: the image's digest as a number, since Vagrant's versions are numeric."""
     return f"0.0.{int(image.path.name[:8], 16)}"
 
 
 def write_catalogue(path: Path, name: str, box: BoxFile) -> None:
-    """Write what Vagrant asks a box's address for: its name, its versions and their checksums.
+    """Write the box catalogue that Vagrant reads: name, versions and checksums.
 
-    Vagrant checks the checksum when it takes the box in.
+    Vagrant verifies the checksum when it adds the box.
     """
     provider = {
         "name": "libvirt",
@@ -116,8 +116,7 @@ def _make(image: Image, vagrantfile: Callable[[str], str], scratch: Path, work: 
         work.check()
         tar.add(disk, disk.name)
     work.check()
-    with box.open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    checksum = sha256_of(box)
     disk.unlink()
     log.unlink()
     (scratch / "manifest.json").write_text(json.dumps({"version": version_of(image), "sha256": checksum}))

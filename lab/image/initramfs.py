@@ -1,4 +1,4 @@
-"""The initramfs of a kernel: busybox, the drivers it needs to find its disk, and nothing else."""
+"""Builds a kernel's initramfs: busybox, and the drivers needed to find the disk."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import zstandard
+from lab.foundation import process
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.later import Later
+from lab.foundation.work import Work
 
-from lab import process
-from lab.errors import BrokenEnvironment
-from lab.work import Work
+if TYPE_CHECKING:
+    import zstandard
+else:
+    zstandard = Later("zstandard")
 
 MOST_MODULE_BYTES = 200_000_000
-"""What a module may hold when it is unpacked; with debug information some have 50 MB."""
+"""Most bytes of an unpacked module; with debug information some have 50 MB."""
 
 
 def _gzip(content: bytes) -> bytes:
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with a header of gzip's: zlib.decompressobj
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)  # 16: gzip header, see zlib.decompressobj
     return _whole(unpacker.decompress(content, MOST_MODULE_BYTES), ended=unpacker.eof)
 
 
@@ -30,34 +35,34 @@ def _xz(content: bytes) -> bytes:
 
 
 def _zstd(content: bytes) -> bytes:
-    # A frame's header may tell how long its content is, and that much is set aside whatever else is asked for.
-    told_whole = zstandard.frame_content_size(content) <= MOST_MODULE_BYTES
+    # A frame's header may contain the content size, and zstandard allocates that much regardless of the limit.
+    is_small = zstandard.frame_content_size(content) <= MOST_MODULE_BYTES
     unpacker = zstandard.ZstdDecompressor()
-    return _whole(unpacker.decompress(content, MOST_MODULE_BYTES) if told_whole else b"", ended=told_whole)
+    return _whole(unpacker.decompress(content, MOST_MODULE_BYTES) if is_small else b"", ended=is_small)
 
 
 def _whole(content: bytes, *, ended: bool) -> bytes:
     if not ended:
-        raise EOFError("it is cut off, or longer than any module")
+        raise EOFError("it is truncated, or larger than any module")
     return content
 
 
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {".ko": bytes, ".gz": _gzip, ".xz": _xz, ".zst": _zstd}
-"""Kernels know these compressions of modules (Kconfig, MODULE_COMPRESS)."""
+"""Module compressions that kernels support (Kconfig, MODULE_COMPRESS)."""
 
 
-def build(  # noqa: PLR0913  what goes in, each by name
+def build(  # noqa: PLR0913  the parts, each by name
     target: Path, *, modules: Iterable[Path], busybox: Path, init: Path, work: Work, log: Path
 ) -> None:
-    """Make a kernel's initramfs.
+    """Build a kernel's initramfs.
 
     Args:
         target: The gzip-compressed cpio archive to write.
-        modules: The modules it must load, in this order.
+        modules: Modules to load, in this order.
         busybox: A static busybox.
-        init: The script that runs in it.
-        work: Whose cancellation ends the packing.
-        log: Takes what the packing program says.
+        init: The init script.
+        work: Its cancellation ends the packing.
+        log: File for the packing program's output.
 
     Raises:
         BrokenEnvironment: the packing failed, or a module's compression is unknown.
@@ -76,10 +81,10 @@ def build(  # noqa: PLR0913  what goes in, each by name
 
 
 def put_modules(tree: Path, modules: Iterable[Path]) -> None:
-    """Put modules into an initramfs' tree, where its init loads them in this order.
+    """Copy modules into an initramfs tree, whose init loads them in this order.
 
     Raises:
-        BrokenEnvironment: one's compression is unknown, or it is damaged.
+        BrokenEnvironment: a module's compression is unknown, or it is damaged.
     """
     (tree / "modules").mkdir(parents=True)
     for position, path in enumerate(modules):
@@ -88,14 +93,14 @@ def put_modules(tree: Path, modules: Iterable[Path]) -> None:
 
 
 def unpacked(module: Path) -> bytes:
-    """Give a module's content, whatever it is compressed with: the guest's own programs need not know.
+    """Return a module's uncompressed content, so that the guest's programs need not decompress it.
 
     Raises:
         BrokenEnvironment: its compression is unknown, or it is damaged.
     """
     unpack = _UNPACK.get(module.suffix)
     if unpack is None:
-        raise BrokenEnvironment(f"{module.name}: modules compressed as {module.suffix} are not read")
+        raise BrokenEnvironment(f"{module.name}: the compression {module.suffix} is not supported")
     try:
         return unpack(module.read_bytes())
     except (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
@@ -103,7 +108,7 @@ def unpacked(module: Path) -> bytes:
 
 
 def pack(tree: Path, archive: Path, *, work: Work, log: Path) -> None:
-    """Pack a directory as the kernel wants it: a cpio archive in "newc" format, everything owned by root.
+    """Pack a directory as an initramfs: a cpio archive in "newc" format, owned by root.
 
     Raises:
         BrokenEnvironment: the cpio program is missing or failed.
@@ -114,11 +119,11 @@ def pack(tree: Path, archive: Path, *, work: Work, log: Path) -> None:
 
 
 def load_order(modules: Path, wanted: Iterable[str]) -> list[Path]:
-    """Give the module files to load, each after those it depends on, by the kernel's own `modules.dep`.
+    """Return the module files to load, each after its dependencies, by the kernel's own `modules.dep`.
 
     Args:
         modules: The kernel's `lib/modules/RELEASE`.
-        wanted: Module names; one that `modules.dep` does not have is built in.
+        wanted: Module names; one that is not in `modules.dep` is built in.
     """
     depends: dict[str, list[str]] = {}
     for line in (modules / "modules.dep").read_text().splitlines():
@@ -128,7 +133,7 @@ def load_order(modules: Path, wanted: Iterable[str]) -> list[Path]:
     order: dict[str, None] = {}
 
     def add(path: str) -> None:
-        # depmod lists what a module needs with the deepest last.
+        # depmod lists a module's dependencies with the deepest last.
         for needed in reversed(depends[path]):
             add(needed)
         order.setdefault(path)

@@ -1,4 +1,4 @@
-"""What goes into a guest image, and the digest that names the image made of it."""
+"""Inputs of a guest image, and the digest that identifies the image."""
 
 from __future__ import annotations
 
@@ -8,36 +8,47 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.foundation.files import entries
+
 SUITE = "bookworm"
-"""Debian 12: its kernels 6.1 and 6.12 are those the replicas rewind."""
+"""Debian 12: the replicas rewind its kernels 6.1 and 6.12."""
 
 BOOT_MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "ext4")
-"""What a kernel needs to reach its disk and network card; those that are built in are passed over."""
+"""Modules needed to reach the disk and the network card; built-in ones are skipped."""
 
 KERNEL_ARGUMENTS = (
     "console=ttyS0 quiet loglevel=3 net.ifnames=0 mitigations=off audit=0 "
-    # provision/guest/network.sh wakes the others.
+    # Old kernels count timer interrupts in a short loop and panic if there are too few, as on a busy host
+    # ("IO-APIC + timer doesn't work!", check_timer in arch/x86/kernel/apic/io_apic.c).
+    "no_timer_check "
+    # provision/guest/network.sh brings the other processors online.
     "maxcpus=1 "
-    # Both cost a quarter of a second under emulation and tell nothing here.
+    # Both cost a quarter of a second under emulation and are not needed here.
     "cryptomgr.notests tsc=reliable "
-    # A guest whose kernel oopses ends at once (with -no-reboot), and its console says why.
+    # QEMU translates code for each virtual address at which it runs: with libraries at random addresses it would
+    # translate each program anew at each start.
+    "norandmaps "
+    # An oops ends the guest at once (with -no-reboot), and is on its console.
     "oops=panic panic=-1"
 )
-"""What each guest kernel is booted with, whoever boots it."""
+"""Kernel command line of each guest, for every provider."""
 
-SOURCES = ("nfqdns", "ctrewind", "verdict", "trace", "clients", "lanes", "guest", "stap")
-"""The directories of `provision/` that go to every machine, whatever its provider."""
+SOURCES = ("nfqdns", "ctrewind", "kbuild", "verdict", "trace", "clients", "lanes", "guest", "stap")
+"""Directories of `provision/` that are copied to every machine."""
 
-_SOURCE_SUFFIXES = (".c", ".h", ".sh", ".stp", ".bt")
+BUILDERS = ("build.py", "initramfs.py", "recipe.py")
+"""The modules beside this one that determine what is in an image."""
+
+_SOURCE_SUFFIXES = (".c", ".h", ".sh", ".stp", ".bt", ".py")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything a guest image is made of.
+    """Inputs of a guest image.
 
     Attributes:
         provision: The directory `provision/`.
-        mirror: The package mirror; None for the builder's own default.
+        mirror: The package mirror; None for mmdebstrap's default.
     """
 
     provision: Path
@@ -45,32 +56,31 @@ class Recipe:
 
     @classmethod
     def from_environment(cls, provision: Path) -> Recipe:
-        """Give the recipe with the mirror named by LAB_MIRROR, if any."""
+        """Return the recipe with the mirror named by LAB_MIRROR, if any."""
         return cls(provision, os.environ.get("LAB_MIRROR") or None)
 
     @property
     def packages(self) -> list[str]:
         """The Debian packages of the guest."""
-        lines = (self.provision / "image" / "packages.txt").read_text().splitlines()
-        return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+        return entries(self.provision / "image" / "packages.txt")
 
     @property
     def base_digest(self) -> str:
-        """Names the root file system as Debian gives it, before anything of the lab is in it."""
+        """Digest of the Debian root file system, before the lab's files are added."""
         return _digest([("suite", SUITE.encode()), ("packages", " ".join(sorted(self.packages)).encode())])
 
     @property
     def digest(self) -> str:
-        """Names the whole image: the scripts that only run in a guest are left out, as they are put there anyway."""
+        """Digest of the whole image, without scripts that are copied to each guest anyway."""
         files = [*built_files(self.provision), *_files(self.provision / "image")]
         parts = [(str(path.relative_to(self.provision)), path.read_bytes()) for path in files]
-        # How it is built counts as well.
-        parts += [(path.name, path.read_bytes()) for path in sorted(Path(__file__).parent.glob("*.py"))]
+        # The build code counts as well.
+        parts += [(name, (Path(__file__).parent / name).read_bytes()) for name in BUILDERS]
         return _digest([("base", self.base_digest.encode()), *parts])
 
 
 def source_files(provision: Path) -> list[Path]:
-    """Give the sources that go to every machine; nothing that a build left beside them."""
+    """Return the sources that are copied to every machine, without build products."""
     return [
         path
         for directory in SOURCES
@@ -80,13 +90,17 @@ def source_files(provision: Path) -> list[Path]:
 
 
 def built_files(provision: Path) -> list[Path]:
-    """Give those of the sources that a build is made of."""
-    run_as_they_are = (".sh", ".stp")
-    return [path for path in source_files(provision) if path.suffix not in run_as_they_are or path.name == "build.sh"]
+    """Return the sources that are compiled, or control the build."""
+    run_as_they_are = (".sh", ".stp", ".py")
+    return [
+        path
+        for path in source_files(provision)
+        if path.suffix not in run_as_they_are or path.name == "build.sh" or path.parent.name == "kbuild"
+    ]
 
 
 def digest_of(provision: Path, files: Iterable[Path]) -> str:
-    """Names what these files hold and where they lie."""
+    """Return a digest of the contents and paths of files."""
     return _digest((str(path.relative_to(provision)), path.read_bytes()) for path in files)
 
 

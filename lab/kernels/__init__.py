@@ -1,1 +1,1 @@
-"""Kernels that people bring: taken out of packages or directories, kept, and booted on the lab's own guest image."""
+"""Kernels given by the user: extracted from packages or directories, stored, and booted on the lab's guest image."""

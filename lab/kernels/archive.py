@@ -1,43 +1,49 @@
-"""Takes files out of a package: never more than was asked for, never a path that leaves the tree, never a script."""
+"""Extracts selected files from a package, never outside the target tree, and runs no package scripts."""
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-import libarchive
-from libarchive.entry import ArchiveEntry
-from libarchive.exception import ArchiveError
-from libarchive.read import ArchiveRead
+from lab.foundation.errors import BadInput
+from lab.foundation.later import Later
+from lab.foundation.work import Work
+from lab.kernels import rpm_file
 
-from lab.errors import BadInput
-from lab.work import Work
+if TYPE_CHECKING:
+    import libarchive
+    from libarchive.entry import ArchiveEntry
+    from libarchive.read import ArchiveRead
+else:
+    libarchive = Later("libarchive")
 
 MOST_BYTES = 8_000_000_000
-"""What a package may hold when it is unpacked: Debian's generic kernel has 0.4 GB, one with debug information 5 GB."""
+"""Most unpacked bytes: Debian's generic kernel has 0.4 GB, one with debug information 5 GB."""
 
 MOST_FILES = 500_000
-"""Likewise: a kernel's headers have twenty thousand files."""
+"""Most files: a kernel's headers have twenty thousand."""
 
 DEB_DATA = "data.tar"
-"""The files of a Debian package, whatever they are compressed with: deb(5)."""
+"""Member with the files of a Debian package, with any compression suffix: deb(5)."""
 
 _BLOCK = 1 << 18
 
-_DEB, _RPM = b"!<arch>\n", b"\xed\xab\xee\xdb"
-"""How they begin: ar(5), and the lead of an RPM (RPM's format document)."""
+_DEB = b"!<arch>\n"
+"""Magic bytes of a Debian package: ar(5)."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be taken out, by its path from the package's root.
+    """Selects files by their path from the package's root.
 
     Attributes:
-        paths: Tells whether a file is.
-        links: Tells whether a symbolic link is that `paths` tells of.
+        paths: Returns whether a file is selected.
+        links: Returns whether a path selected by `paths` may be a symbolic link.
     """
 
     paths: Callable[[PurePosixPath], bool]
@@ -45,18 +51,18 @@ class Wanted:
 
 
 def unpack(package: Path, target: Path, wanted: Wanted, work: Work) -> None:
-    """Take files out of an RPM or a Debian package.
+    """Extract files from an RPM or a Debian package.
 
-    Symbolic links are kept as they are written, as long as they stay in the tree: nobody follows them here.
+    Symbolic links are kept as written if they stay in the tree; they are not followed here.
 
     Args:
         package: The file.
-        target: The tree to put them in; it may hold another package's already.
-        wanted: Which of them.
-        work: Whose cancellation ends it.
+        target: The tree to extract into; it may already hold another package's files.
+        wanted: Which files to extract.
+        work: Checked for cancellation.
 
     Raises:
-        BadInput: it is damaged, cut off or none of these, or holds what no kernel package holds.
+        BadInput: the package is damaged, truncated or of another type, or holds what no kernel package holds.
         Cancelled: the work was cancelled.
     """
     with package.open("rb") as file:
@@ -64,14 +70,19 @@ def unpack(package: Path, target: Path, wanted: Wanted, work: Work) -> None:
     try:
         if magic.startswith(_DEB):
             _unpack_deb(package, target, wanted, work)
-        elif magic.startswith(_RPM):
-            # Of all that libarchive reads only what is expected: some formats have it open other files of the host.
+        elif magic.startswith(rpm_file.LEAD):
+            # Restrict libarchive to the expected format: some formats make it open other files of the host.
             with libarchive.file_reader(str(package), "cpio", block_size=_BLOCK) as entries:
-                _take(package, entries, target, wanted, work)
+                _take(package, entries, target, wanted, work, may_be_empty=not rpm_file.read(package).has_files)
         else:
             raise BadInput(f"{package.name} is neither an RPM nor a Debian package")
-    except ArchiveError as error:
-        raise _refused(package, f"it is damaged or cut off: {error}") from error
+    except (libarchive.ArchiveError, rpm_file.RpmFileError) as error:
+        raise _refused(package, f"it is damaged or cut off: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return an error's reason, without the numbers and addresses of libarchive's own."""
+    return (error.msg or "unknown format").strip() if isinstance(error, libarchive.ArchiveError) else str(error)
 
 
 def _unpack_deb(package: Path, target: Path, wanted: Wanted, work: Work) -> None:
@@ -84,12 +95,12 @@ def _unpack_deb(package: Path, target: Path, wanted: Wanted, work: Work) -> None
                 ):
                     _take(package, entries, target, wanted, work)
                 return
-    raise _refused(package, f"it has no {DEB_DATA}: it is no Debian package")
+    raise _refused(package, f"it has no {DEB_DATA}: it is not a Debian package")
 
 
 @contextmanager
 def _spooled(member: ArchiveEntry, path: Path, work: Work) -> Iterator[Path]:
-    """Give an archive within an archive as a file."""
+    """Yield the path of a temporary file with an archive nested in an archive."""
     try:
         _write(member, path, work)
         yield path
@@ -97,8 +108,11 @@ def _spooled(member: ArchiveEntry, path: Path, work: Work) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _take(package: Path, entries: ArchiveRead, target: Path, wanted: Wanted, work: Work) -> None:
+def _take(  # noqa: PLR0913  what is extracted, and where to
+    package: Path, entries: ArchiveRead, target: Path, wanted: Wanted, work: Work, *, may_be_empty: bool = False
+) -> None:
     files = size = 0
+    made: set[PurePosixPath] = set()
     for entry in entries:
         files += 1
         size += entry.size or 0
@@ -111,14 +125,32 @@ def _take(package: Path, entries: ArchiveRead, target: Path, wanted: Wanted, wor
             _check_link(package, path, entry.linkpath)
         if entry.isdir or not path.parts or not wanted.paths(path) or (entry.issym and not wanted.links(path)):
             continue
-        _put(package, entry, target, path, work)
-    if not files:  # what is cut off in an RPM's own header passes for an archive of nothing
-        raise ArchiveError("it holds nothing")
+        _put(package, entry, target, path, made, work)
+    if not files and not may_be_empty:  # what is cut off in an RPM's own header passes for an archive of nothing
+        raise libarchive.ArchiveError("it holds nothing")
 
 
-def _put(package: Path, entry: ArchiveEntry, target: Path, path: PurePosixPath, work: Work) -> None:
+def _put(  # noqa: PLR0913, PLR0917  as for _take
+    package: Path, entry: ArchiveEntry, target: Path, path: PurePosixPath, made: set[PurePosixPath], work: Work
+) -> None:
     where = target / path
-    _make_way(package, target, path)
+    _make_way(package, target, path, made)
+    # Existing files are checked only on a conflict: headers have twenty thousand files.
+    try:
+        _make(package, entry, target, where, work)
+    except FileExistsError:
+        if where.is_dir() and not where.is_symlink():
+            raise _refused(package, f"{path} is a file and a directory") from None
+        where.unlink()
+        _make(package, entry, target, where, work)
+
+
+def _make(package: Path, entry: ArchiveEntry, target: Path, where: Path, work: Work) -> None:
+    """Create the file or link that an entry describes.
+
+    Raises:
+        FileExistsError: the path exists; nothing was read of the entry.
+    """
     if entry.issym:
         where.symlink_to(entry.linkpath)
     elif entry.islnk:
@@ -129,36 +161,46 @@ def _put(package: Path, entry: ArchiveEntry, target: Path, path: PurePosixPath, 
         _write(entry, where, work)
 
 
-def _make_way(package: Path, target: Path, path: PurePosixPath) -> None:
-    """Make a path's directories, through no link, and remove what stands in its place."""
-    parent = target
-    for part in path.parts[:-1]:
-        parent /= part
-        if parent.is_symlink():
+def _make_way(package: Path, target: Path, path: PurePosixPath, made: set[PurePosixPath]) -> None:
+    """Create a path's directories, through no symbolic link.
+
+    Args:
+        package: The package, for the error message.
+        target: The tree.
+        path: The path.
+        made: Directories already created for this package, which no entry can replace.
+    """
+    if path.parent in made:
+        return
+    for directory in reversed(path.parents):
+        where = target / directory
+        if where.is_symlink():
             raise _refused(package, f"{path} lies behind a symbolic link")
-        parent.mkdir(exist_ok=True)
-    where = parent / path.name
-    if where.is_dir() and not where.is_symlink():
-        raise _refused(package, f"{path} is a file and a directory")
-    where.unlink(missing_ok=True)
+        where.mkdir(exist_ok=True)
+    made.add(path.parent)
 
 
 def _write(entry: ArchiveEntry, where: Path, work: Work) -> None:
+    """Write a new file.
+
+    Raises:
+        FileExistsError: the file exists.
+    """
     written = 0
-    with where.open("wb") as file:
+    mode = 0o755 if entry.mode & 0o100 else 0o644
+    with os.fdopen(os.open(where, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         for block in entry.get_blocks():
             written += len(block)
             if written > MOST_BYTES:
-                raise ArchiveError(f"{entry.pathname} does not end")
+                raise libarchive.ArchiveError(f"{entry.pathname} does not end")
             file.write(block)
             work.check()
     if entry.size is not None and written != entry.size:
-        raise ArchiveError(f"{entry.pathname} is cut off")
-    where.chmod(0o755 if entry.mode & 0o100 else 0o644)
+        raise libarchive.ArchiveError(f"{entry.pathname} is cut off")
 
 
 def _inside(package: Path, name: str) -> PurePosixPath:
-    """Give a path from the package's root."""
+    """Return a path from the package's root."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in name:
         raise _refused(package, f"it holds a path that leaves it: {name}")
@@ -166,7 +208,7 @@ def _inside(package: Path, name: str) -> PurePosixPath:
 
 
 def _check_link(package: Path, path: PurePosixPath, to: str) -> None:
-    """Make sure that a link stays in the tree; an absolute one begins at its root."""
+    """Check that a link stays in the tree; an absolute one starts at its root."""
     depth = 0 if to.startswith("/") else len(path.parts) - 1
     for part in to.split("/"):
         depth += -1 if part == ".." else part not in ("", ".")
@@ -175,4 +217,4 @@ def _check_link(package: Path, path: PurePosixPath, to: str) -> None:
 
 
 def _refused(package: Path, why: str) -> BadInput:
-    return BadInput(f"{package.name}: {why}", hint="take it from where it came once more, and compare its checksum")
+    return BadInput(f"{package.name}: {why}", hint="get it again from its source, and compare its checksum")

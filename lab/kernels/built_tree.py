@@ -1,13 +1,13 @@
-"""A tree in which somebody built a kernel: where its image, its release and its modules are."""
+"""Reads a kernel build tree: its image, its release and its modules."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from lab.errors import BadInput
+from lab.foundation.errors import BadInput
+from lab.foundation.work import Work
 from lab.kernels.header import plain
-from lab.work import Work
 
 _IMAGE = "arch/x86/boot/bzImage"
 _RELEASE = "include/config/kernel.release"
@@ -15,22 +15,22 @@ _LISTS = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
 
 
 def is_one(directory: Path) -> bool:
-    """Tell whether a kernel was built, or was to be built, in a directory."""
+    """Return whether a directory is a kernel build tree, finished or not."""
     return (directory / _RELEASE).exists() or (directory / _IMAGE).exists()
 
 
 def copy(directory: Path, tree: Path, work: Work) -> None:
-    """Put image and modules where an installed kernel has them.
+    """Copy image and modules to the paths of an installed kernel.
 
     Raises:
-        BadInput: the kernel was not built to its end.
+        BadInput: the build is incomplete.
     """
     for needed in (_IMAGE, _RELEASE, "modules.order"):
         if not (directory / needed).is_file():
-            raise BadInput(f"{directory}: no kernel was built here: there is no {needed}", hint="make it: make -j8")
+            raise BadInput(f"{directory}: the kernel is not built: there is no {needed}", hint="build it: make -j8")
     release = (directory / _RELEASE).read_text(errors="replace").strip()
     if not release or "/" in release:
-        raise BadInput(f"{directory / _RELEASE}: it does not tell the kernel's release")
+        raise BadInput(f"{directory / _RELEASE}: it does not contain the kernel's release")
     modules = tree / "lib/modules" / release
     modules.mkdir(parents=True)
     (tree / "boot").mkdir(exist_ok=True)
@@ -48,13 +48,13 @@ def copy(directory: Path, tree: Path, work: Work) -> None:
 
 
 def _modules(directory: Path) -> list[Path]:
-    """Give the modules of `modules.order`: `kernel/fs/ext4/ext4.ko`, or from 6.2 on `fs/ext4/ext4.o`."""
-    found = []
+    """Return the modules in `modules.order`: `kernel/fs/ext4/ext4.ko`, or since 6.2 `fs/ext4/ext4.o`."""
+    modules = []
     for line in (directory / "modules.order").read_text(errors="replace").splitlines():
         name = Path(line.strip().removeprefix("kernel/"))
         module = directory / name.parent / f"{name.name.rsplit('.', 1)[0]}.ko"
         if ".." in name.parts or name.is_absolute() or not module.is_file():
-            raise BadInput(f"{directory}: {line.strip()} of modules.order was not built", hint="make it: make modules")
-        found.append(module)
-    # Two directories may have modules of one name; their paths keep them apart.
-    return sorted(found, key=lambda path: plain(path.name))
+            raise BadInput(f"{directory}: {line.strip()} of modules.order was not built", hint="build it: make modules")
+        modules.append(module)
+    # Two directories may have modules of one name; sort by name but keep both.
+    return sorted(modules, key=lambda path: plain(path.name))

@@ -1,6 +1,6 @@
-"""What a file says of itself: a kernel image its version, a module whom it needs, and both their architecture.
+"""Reads version, dependencies and architecture from the headers of kernel images and modules.
 
-Pure functions over bytes; whatever is in them, they give a result or say that it is not what was looked for.
+Pure functions over bytes; for any content they return a result or raise `UnreadableError`.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _PE_MACHINES = {
     0x5064: "riscv64",
     0x6264: "loongarch64",
 }
-"""Machine of a COFF header: kernels that EFI can start have one (PE format, "Machine Types")."""
+"""Machine field of a COFF header, which kernels with an EFI stub have (PE format, "Machine Types")."""
 
 _ELFCLASS64 = 2
-"""Of elf.h."""
+"""From elf.h."""
 
 _XLF_KERNEL_64 = 1
 """Bit 0 of xloadflags: there is a 64-bit entry point (Documentation/arch/x86/boot.rst, protocol 2.12)."""
@@ -44,17 +44,17 @@ _XLF_KERNEL_64 = 1
 _VERSION = re.compile(rb"[0-9]+\.[0-9]+[\x21-\x7e]{0,120}")
 
 
-class UnreadableError(Exception):
-    """A file is not what it was taken for."""
+class HeaderError(Exception):
+    """A file does not have the expected format."""
 
 
 @dataclass(frozen=True)
-class Image:
-    """What a kernel image says of itself.
+class KernelImage:
+    """Header of a kernel image.
 
     Attributes:
-        architecture: As `uname -m` would say it.
-        release: As `uname -r` would say it; None where the image does not tell.
+        architecture: As printed by `uname -m`.
+        release: As printed by `uname -r`; None where the image does not contain it.
     """
 
     architecture: str
@@ -63,14 +63,14 @@ class Image:
 
 @dataclass(frozen=True)
 class Module:
-    """What a module says of itself (its section `.modinfo`).
+    """Metadata of a module (its section `.modinfo`).
 
     Attributes:
-        architecture: Of its code.
-        release: The kernel release it was built for (the first word of `vermagic`); None where it does not tell.
-        depends: The modules it needs, by name.
-        softly: Those it would have loaded before it, by name or alias (`softdep`, "pre:").
-        aliases: Other names it is asked for by.
+        architecture: Architecture of its code.
+        release: Kernel release it was built for (first word of `vermagic`); None where it is missing.
+        depends: Names of the modules it needs.
+        softly: Names or aliases of modules to be loaded before it (`softdep`, "pre:").
+        aliases: Its aliases.
     """
 
     architecture: str
@@ -80,62 +80,62 @@ class Module:
     aliases: tuple[str, ...]
 
 
-def image(content: bytes) -> Image:
-    """Read a kernel image's header.
+def image(content: bytes) -> KernelImage:
+    """Parse a kernel image's header.
 
     Raises:
-        UnreadableError: it is no kernel image.
+        UnreadableError: it is not a kernel image.
     """
     if content[0x202:0x206] == b"HdrS" and content[0x1FE:0x200] == b"\x55\xaa":
         return _bzimage(content)
     if content[:4] == b"\x7fELF":
-        return Image(_elf_machine(content), None)
+        return KernelImage(_elf_machine(content), None)
     if content[:2] == b"MZ" and (machine := _pe_machine(content)):
-        return Image(machine, None)
-    raise UnreadableError("it is no kernel image")
+        return KernelImage(machine, None)
+    raise HeaderError("it is not a kernel image")
 
 
 def module(content: bytes) -> Module:
-    """Read a module's header.
+    """Parse a module's header.
 
     Raises:
-        UnreadableError: it is no module.
+        UnreadableError: it is not a module.
     """
-    said = _modinfo(content)
-    softly = [word for line in said.get("softdep", []) for word in _before(line)]
-    depends = [name for line in said.get("depends", []) for name in line.split(",") if name]
-    vermagic = next((line for line in said.get("vermagic", [])), "").split()
+    fields = _modinfo(content)
+    softly = [word for line in fields.get("softdep", []) for word in _before(line)]
+    depends = [name for line in fields.get("depends", []) for name in line.split(",") if name]
+    vermagic = next((line for line in fields.get("vermagic", [])), "").split()
     return Module(
         architecture=_elf_machine(content),
         release=vermagic[0] if vermagic else None,
         depends=tuple(plain(name) for name in depends),
         softly=tuple(softly),
-        aliases=tuple(said.get("alias", [])),
+        aliases=tuple(fields.get("alias", [])),
     )
 
 
 def plain(name: str) -> str:
-    """Give a module's name as the kernel has it: its file may have hyphens, and a suffix."""
+    """Return the kernel's name of a module, given a name or file name: without suffix, with underscores."""
     return name.split(".", 1)[0].replace("-", "_")
 
 
 def has_debug_information(content: bytes) -> bool:
-    """Tell whether a module carries debug information, which makes it ten times its size."""
+    """Return whether a module has debug information, which makes it ten times as large."""
     try:
         return any(name.startswith(b".debug_") for name, _, _ in _sections(content))
-    except (UnreadableError, struct.error, OverflowError):
+    except (HeaderError, struct.error, OverflowError):
         return False
 
 
-def _bzimage(content: bytes) -> Image:
-    """Read a bzImage by the boot protocol: Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header"."""
-    if len(content) < 0x264:  # noqa: PLR2004  where that header ends
-        raise UnreadableError("the kernel image is cut off")
+def _bzimage(content: bytes) -> KernelImage:
+    """Parse a bzImage by the boot protocol: Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header"."""
+    if len(content) < 0x264:  # noqa: PLR2004  the end of that header
+        raise HeaderError("the kernel image is truncated")
     protocol, version_at = struct.unpack_from("<H", content, 0x206)[0], struct.unpack_from("<H", content, 0x20E)[0]
     flags = struct.unpack_from("<H", content, 0x236)[0] if protocol >= 0x20C else _XLF_KERNEL_64  # noqa: PLR2004
-    found = _VERSION.match(content, version_at + 0x200) if version_at else None
+    version = _VERSION.match(content, version_at + 0x200) if version_at else None
     architecture = X86_64 if flags & _XLF_KERNEL_64 else "i386"
-    return Image(architecture, found[0].decode("ascii") if found else None)
+    return KernelImage(architecture, version[0].decode("ascii") if version else None)
 
 
 def _pe_machine(content: bytes) -> str | None:
@@ -153,30 +153,30 @@ def _elf_machine(content: bytes) -> str:
         order = "<" if content[5] == 1 else ">"
         machine: int = struct.unpack_from(f"{order}H", content, 18)[0]
     except (IndexError, struct.error) as error:
-        raise UnreadableError("its ELF header is cut off") from error
+        raise HeaderError("its ELF header is truncated") from error
     return _ELF_MACHINES.get(machine, f"architecture {machine}")
 
 
 def _modinfo(content: bytes) -> dict[str, list[str]]:
-    """Give the fields of a module's `.modinfo`: strings as `NAME=VALUE`, a zero byte after each."""
-    said: dict[str, list[str]] = {}
+    """Return the fields of a module's `.modinfo`: `NAME=VALUE` strings, each terminated by a zero byte."""
+    fields: dict[str, list[str]] = {}
     try:
         where = next(((at, size) for name, at, size in _sections(content) if name == b".modinfo"), None)
     except (struct.error, OverflowError) as error:
-        raise UnreadableError("it is cut off") from error
+        raise HeaderError("it is truncated") from error
     if where is None:
-        raise UnreadableError("it is no kernel module")
+        raise HeaderError("it is not a kernel module")
     for line in content[where[0] : where[0] + where[1]].split(b"\0"):
         name, equals, value = line.decode("utf-8", "replace").partition("=")
         if equals:
-            said.setdefault(name, []).append(value)
-    return said
+            fields.setdefault(name, []).append(value)
+    return fields
 
 
 def _sections(content: bytes) -> list[tuple[bytes, int, int]]:
-    """Give name, offset and size of each section of an ELF file (elf(5), "Section header")."""
+    """Return name, offset and size of each section of an ELF file (elf(5), "Section header")."""
     if content[:4] != b"\x7fELF" or len(content) < 0x40:  # noqa: PLR2004  the size of a 64-bit header
-        raise UnreadableError("it is no ELF file")
+        raise HeaderError("it is not an ELF file")
     order = "<" if content[5] == 1 else ">"
     wide = content[4] == _ELFCLASS64
     table_at = struct.unpack_from(f"{order}Q" if wide else f"{order}I", content, 0x28 if wide else 0x20)[0]
@@ -195,11 +195,11 @@ def _sections(content: bytes) -> list[tuple[bytes, int, int]]:
 
 
 def _before(softdep: str) -> list[str]:
-    """Give what stands behind "pre:" in a soft dependency (modprobe.d(5))."""
-    words, wanted, found = softdep.split(), False, []
+    """Return the "pre:" part of a soft dependency (modprobe.d(5))."""
+    words, wanted, names = softdep.split(), False, []
     for word in words:
         if word in ("pre:", "post:"):
             wanted = word == "pre:"
         elif wanted:
-            found.append(word)
-    return found
+            names.append(word)
+    return names

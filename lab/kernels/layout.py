@@ -1,4 +1,4 @@
-"""Finds a kernel in a tree of files: its image, its modules, its headers; and that they are of one kernel."""
+"""Locates a kernel's image, modules and headers in a tree of files, and checks that they belong together."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import BadInput
+from lab.foundation.errors import BadInput
 from lab.kernels import header
-from lab.kernels.header import X86_64, UnreadableError
+from lab.kernels.header import X86_64, HeaderError
 from lab.kernels.modules import Modules
 
 _HEADERS = ("usr/src/linux-headers-{}", "usr/src/kernels/{}")
@@ -20,7 +20,7 @@ class Found:
     """A kernel in a tree.
 
     Attributes:
-        release: As `uname -r` will say it.
+        release: As printed by `uname -r`.
         image: The kernel image.
         modules: Its modules.
         headers: Its headers; None when there are none.
@@ -33,10 +33,10 @@ class Found:
 
 
 def find(tree: Path) -> Found:
-    """Find the one kernel in a tree.
+    """Locate the only kernel in a tree.
 
     Raises:
-        BadInput: there is none, or more than one, or it is none of x86_64, or its parts do not belong together.
+        BadInput: there is none or more than one, it is not for x86_64, or its parts do not belong together.
     """
     modules = Modules(_modules_directory(tree))
     _require_architecture(modules)
@@ -50,18 +50,19 @@ def find(tree: Path) -> Found:
 
 def _modules_directory(tree: Path) -> Path:
     directories = [path for path in (tree / "lib/modules").glob("*") if path.is_dir() and not path.is_symlink()]
-    # Headers alone leave one, too, with a link to them.
+    # Headers alone create such a directory, too, containing a link to them.
     releases = sorted(path for path in directories if any(not entry.is_symlink() for entry in path.iterdir()))
     if not releases:
         raise BadInput(
-            "there are no modules in what was given",
+            "no modules were given",
             hint="give all packages of the kernel at once: for Fedora and RHEL 8 or later kernel-core, kernel-modules "
-            "and, where there is one, kernel-modules-core",
+            "and, where there is one, kernel-modules-core; for Debian linux-image or, where that is "
+            "empty, linux-binary, linux-modules and linux-base",
         )
     if any(re.search(r"\s", path.name) for path in releases):
-        raise BadInput(f"'{releases[0].name}' is no kernel's release")
+        raise BadInput(f"'{releases[0].name}' is not a kernel release")
     if len(releases) > 1:
-        raise BadInput(f"these are several kernels: {', '.join(path.name for path in releases)}; give one at a time")
+        raise BadInput(f"several kernels were given: {', '.join(path.name for path in releases)}; give one at a time")
     return releases[0]
 
 
@@ -77,25 +78,25 @@ def _refuse_other(architecture: str) -> None:
 
 
 def _image(tree: Path, release: str) -> Path:
-    """Give the image that says that it is this release; one that does not tell is taken for it."""
+    """Return the image with this release; an image without a release is accepted."""
     images = [*sorted((tree / "boot").glob("vmlinu*")), *(tree / "lib/modules" / release).glob("vmlinuz")]
-    found: dict[Path, str | None] = {}
+    releases: dict[Path, str | None] = {}
     for path in images:
         try:
-            said = header.image(path.read_bytes())
-        except UnreadableError as error:
+            image = header.image(path.read_bytes())
+        except HeaderError as error:
             raise BadInput(f"{path.name}: {error}") from error
-        _refuse_other(said.architecture)
-        if said.release is not None or path.name.startswith("vmlinuz"):
-            found[path] = said.release
-    for path, said_release in found.items():
-        if said_release in (release, None):
+        _refuse_other(image.architecture)
+        if image.release is not None or path.name.startswith("vmlinuz"):
+            releases[path] = image.release
+    for path, image_release in releases.items():
+        if image_release in (release, None):
             return path
-    if found:
-        told = ", ".join(str(said_release) for said_release in found.values())
-        raise BadInput(f"the kernel is {told}, but its modules are for {release}: they do not belong together")
+    if releases:
+        others = ", ".join(str(image_release) for image_release in releases.values())
+        raise BadInput(f"the kernel is {others}, but its modules are for {release}: they do not belong together")
     raise BadInput(
-        "there is no kernel image in what was given",
+        "no kernel image was given",
         hint="give all packages of the kernel at once: linux-image, or kernel-core beside kernel-modules",
     )
 

@@ -1,4 +1,4 @@
-"""The kernels that were added to a lab: a directory each, whole or not there."""
+"""The lab's added kernels: one directory each, complete or absent."""
 
 from __future__ import annotations
 
@@ -7,36 +7,43 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
 from lab.catalogue.document import Model
 from lab.catalogue.era import Era
 from lab.catalogue.machine import Added, Name
-from lab.errors import BadInput
-from lab.files import locked, write_whole
-from lab.kernels.source import Source
-from lab.work import Work
+from lab.foundation import near
+from lab.foundation.errors import BadInput
+from lab.foundation.files import locked, write_whole
+from lab.foundation.later import Later
+from lab.foundation.work import Work
+from lab.kernels.source import KernelSource
+
+if TYPE_CHECKING:
+    from lab.kernels import known as known_kernels
+else:
+    known_kernels = Later("lab.kernels.known")
 
 SCHEMA: Literal[1] = 1
-"""Goes up when a kernel's directory changes in a way that an older lab would misread."""
+"""Incremented when the format changes so that an older lab would misread it."""
 
 IMAGE, BOOT_MODULES, DISK, DESCRIPTION = "vmlinuz", "modules.cpio", "disk.img", "kernel.json"
-"""The kernel, an initramfs' part with the modules it boots with, and a disk with all modules and headers."""
+"""The kernel, an initramfs part with the modules to boot, and a disk with all modules and headers."""
 
 _ADDING_BOUND_S = 1800.0
-"""Another command may have to fetch its packages over a slow line."""
+"""Another command may be downloading packages over a slow line."""
 
 _UNFINISHED = ".unfinished-"
 
 
 class Classified(Model):
-    """What `lab classify` found.
+    """Result of `lab classify`.
 
     Attributes:
         era: The era.
-        reason: What that rests on.
+        reason: The evidence for it.
         run: The run with the trials.
     """
 
@@ -46,26 +53,27 @@ class Classified(Model):
 
 
 class Kernel(Model):
-    """A kernel that was added.
+    """An added kernel.
 
     Attributes:
-        schema_version: The version of this format.
-        name: What people type.
-        release: As `uname -r` says it.
-        sources: Where its files came from.
-        added: When, in UTC, as ISO 8601.
-        modules: How many modules the guest has of it.
+        schema_version: Version of this format.
+        name: Its name.
+        release: As printed by `uname -r`.
+        sources: Origin of its files.
+        added: Time of adding, UTC, ISO 8601.
+        modules: Number of modules available to the guest.
         headers: Whether its headers were added.
-        lacks: What it has not and trials need: modules, by name.
-        disk: What its disk is attached by.
-        network: Its network card.
-        classified: Its era, once that is known.
+        lacks: Names of modules that trials need and it lacks.
+        disk: Bus of its disk.
+        network: Model of its network card.
+        classified: Its era, once it is known.
+        known: Name of the known kernel whose verified packages it was made from; None for any other kernel.
     """
 
     schema_version: Literal[1] = SCHEMA
     name: Name
     release: str
-    sources: tuple[Source, ...]
+    sources: tuple[KernelSource, ...]
     added: str
     modules: int
     headers: bool
@@ -73,12 +81,14 @@ class Kernel(Model):
     disk: Literal["virtio", "ahci"]
     network: Literal["virtio", "e1000"]
     classified: Classified | None = None
+    known: str | None = None
 
     @property
     def system(self) -> Added:
         """The kernel as the system of a machine."""
         return Added(
             title=f"kernel {self.release}, added from {Path(self.sources[0].given).name}",
+            kernel=self.name,
             release=self.release,
             headers=self.headers,
             disk=self.disk,
@@ -88,57 +98,70 @@ class Kernel(Model):
 
 
 class KernelStore:
-    """The kernels of one lab.
+    """Kernels of one lab.
 
     Args:
-        directory: Where they lie.
+        directory: Directory that contains them.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def path(self, name: str) -> Path:
-        """Give the directory of a kernel's files."""
+        """Return the directory of a kernel's files."""
         return self._directory / name
 
     def all(self) -> list[Kernel]:
-        """Give all of them, by name; one that cannot be read is passed over, and `get` says why."""
-        found = []
+        """Return all kernels by name; unreadable ones are skipped, and `get` reports the reason."""
+        kernels = []
         for path in sorted(self._directory.glob(f"*/{DESCRIPTION}")):
             try:
-                found.append(self._read(path))
+                kernels.append(self._read(path))
             except BadInput:
                 continue
-        return found
+        return kernels
 
     def names(self) -> list[str]:
-        """Give the names that are taken."""
+        """Return the names in use."""
         return sorted(path.parent.name for path in self._directory.glob(f"[a-z]*/{DESCRIPTION}"))
 
+    def made_of(self, known: str) -> Kernel | None:
+        """Return the kernel made from a known kernel's verified packages; None when there is none."""
+        made = [kernel for kernel in self.all() if kernel.known == known]
+        return min(made, key=lambda kernel: (kernel.name != known_kernels.store_name(known), kernel.name), default=None)
+
+    def called(self, typed: str) -> str:
+        """Return the store's name for a typed name: a known kernel's name means the kernel made from it."""
+        kernel = self.made_of(typed) if ":" in typed else None
+        return kernel.name if kernel else typed
+
     def get(self, name: str) -> Kernel:
-        """Give one kernel.
+        """Return a kernel by its name or by that of the known kernel it was made from.
 
         Raises:
-            BadInput: there is none of that name, or another version of the lab wrote it.
+            BadInput: there is no such kernel, or another version of the lab wrote it.
         """
+        typed, name = name, self.called(name)
         if name not in self.names():
             there_are = f"there are: {', '.join(self.names())}" if self.names() else "none was added yet"
-            raise BadInput(f"no kernel is called '{name}'; {there_are}", hint="add one: lab kernel add --help")
+            what = f"a known kernel must be added first: lab kernel add {typed}" if ":" in typed else None
+            hint = what or near.hint(typed, self.names()) or "add one: lab kernel add --help"
+            raise BadInput(f"no kernel is called '{typed}'; {there_are}", hint=hint)
         return self._read(self.path(name) / DESCRIPTION)
 
     def classified(self, name: str, classified: Classified | None) -> None:
-        """Remember a kernel's era, or that it is not known any more."""
+        """Store a kernel's era, or None to forget it."""
         self._write(self.path(name), self.get(name).model_copy(update={"classified": classified}))
 
     @contextmanager
     def adding(self, work: Work) -> Iterator[Path]:
-        """Give a scratch directory on the disk where kernels are; it goes at the end, whatever happens.
+        """Yield a scratch directory on the disk of the store; it is removed afterwards.
 
         Raises:
-            BrokenEnvironment: another command does not come to its end with adding a kernel.
+            BrokenEnvironment: another command keeps the store locked for too long.
         """
         with locked(self._directory / "adding.lock", "the kernels", work, bound_s=_ADDING_BOUND_S):
-            for left in self._directory.glob(f"{_UNFINISHED}*"):  # by a command that was killed
+            for left in self._directory.glob(f"{_UNFINISHED}*"):  # from a command that was killed
                 shutil.rmtree(left, ignore_errors=True)
             scratch = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._directory))
             try:
@@ -147,7 +170,7 @@ class KernelStore:
                 shutil.rmtree(scratch, ignore_errors=True)
 
     def put(self, kernel: Kernel, files: Path) -> None:
-        """Take in a kernel whose files are all there."""
+        """Store a kernel whose files are complete."""
         self._write(files, kernel)
         files.rename(self.path(kernel.name))
 
@@ -156,7 +179,7 @@ class KernelStore:
         shutil.rmtree(self.path(name))
 
     def size_bytes(self, name: str) -> int:
-        """Give how much room a kernel's files take on the disk, in bytes."""
+        """Return the disk space of a kernel's files in bytes."""
         return sum(path.stat().st_blocks * 512 for path in self.path(name).iterdir())  # st_blocks: stat(2)
 
     def _read(self, path: Path) -> Kernel:

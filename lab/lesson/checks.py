@@ -1,4 +1,4 @@
-"""Whether a step shows what it must: looked at in what was printed, and in the evidence of its trials."""
+"""Checks whether a step shows what it must, in the output and in the evidence of its trials."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.evidence.trial import Evidence
+from lab.judgement.outcome import Verdict
 from lab.lesson import fields
 from lab.lesson.step import Must
-from lab.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What there is to look at.
+class Observed:
+    """The output of a command, and its trials.
 
     Attributes:
-        lines: What the command printed.
-        exit_status: The command's.
-        verdicts: Those of the step's trials; of a command that makes some, of those.
-        newest: The newest of them with evidence: what it says, and its verdict; None when there is none.
+        lines: The command's output.
+        exit_status: The command's exit status.
+        verdicts: The verdicts of the step's trials; for a command that makes trials, of those.
+        newest: The evidence and verdict of the newest traced trial; None when there is none.
     """
 
     lines: Sequence[str]
@@ -29,18 +29,18 @@ class Seen:
     newest: tuple[Evidence, Verdict] | None = None
 
 
-def holds(must: Must, seen: Seen, values: Mapping[str, str]) -> bool:
-    """Tell whether something that a command must show is there.
+def holds(must: Must, seen: Observed, values: Mapping[str, str]) -> bool:
+    """Return whether something that a command must show is there.
 
     Args:
         must: What it must show.
-        seen: What there is to look at.
-        values: What stands in place of fields.
+        seen: The command's output and trials.
+        values: The values of fields.
     """
     if must.matches is not None:
         pattern = re.compile(escaped(must.matches, values))
-        found = sum(1 for line in seen.lines for _ in pattern.finditer(line))
-        return found == must.times if must.exactly else found >= must.times
+        matches = sum(1 for line in seen.lines for _ in pattern.finditer(line))
+        return matches == must.times if must.exactly else matches >= must.times
     if must.ends_well is not None:
         return seen.exit_status == 0
     if must.outcome is not None:
@@ -61,5 +61,5 @@ def _holds_of(must: Must, evidence: Evidence, verdict: Verdict) -> bool:
 
 
 def escaped(pattern: str, values: Mapping[str, str]) -> str:
-    """Fill the fields of a regular expression in, as text that stands for itself."""
+    """Fill in the fields of a regular expression, escaped."""
     return fields.filled(pattern, {name: re.escape(value) for name, value in values.items()})

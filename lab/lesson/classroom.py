@@ -1,4 +1,4 @@
-"""What a lesson or a mystery says and asks, as data, and who says and asks it."""
+"""The texts, outputs and questions of a lesson or a mystery, as data, and the protocol that presents them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from lab.language import Language
+from lab.foundation.language import Language
 from lab.lesson.marks import MarkedLine
 from lab.lesson.words import Words
 
 
 @dataclass(frozen=True)
 class Heading:
-    """A step begins.
+    """The heading of a step.
 
     Attributes:
         title: Its title.
-        number: Its number, from 1; None for what is no step.
+        number: Its number, from 1; None for a heading that is no step's.
         of: How many there are.
     """
 
@@ -29,12 +29,12 @@ class Heading:
 
 
 @dataclass(frozen=True)
-class Told:
+class Prose:
     """A text to read.
 
     Attributes:
         text: Its paragraphs, with an empty line between; what is `in backquotes` is code.
-        fallback: Whether it is in the other language, as it is not there in this one.
+        fallback: Whether it is in the other language, since it is missing in this one.
     """
 
     text: str
@@ -43,20 +43,20 @@ class Told:
 
 @dataclass(frozen=True)
 class Typed:
-    """A command that is run now, as a person would type it."""
+    """A command that is run now, as typed."""
 
     line: str
 
 
 @dataclass(frozen=True)
-class Output:
+class ShownOutput:
     """What a command printed."""
 
     lines: tuple[MarkedLine, ...]
 
 
 @dataclass(frozen=True)
-class Checked:
+class Expectation:
     """What a command must show, and whether it does."""
 
     says: str
@@ -65,28 +65,28 @@ class Checked:
 
 @dataclass(frozen=True)
 class Again:
-    """A trial says nothing of the kernel, for a reason, and is made once more."""
+    """A trial shows nothing about the kernel, for a reason, and is made once more."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class NotShown:
-    """A step did not show what it should: nothing is built on that.
+    """A step did not show what it should: its explanation and questions are left out.
 
     Attributes:
-        step: The number of the step to begin with when it is tried again.
+        step: The number of the step from which to try again.
     """
 
     step: int
 
 
 class Menu(StrEnum):
-    """What is asked in the lab's own words, each time the same."""
+    """The questions in the lab's own words, the same each time."""
 
     INCIDENTS = "incidents"
     TOOLS = "tools"
-    """Behind the options comes one more: to say where the packet is."""
+    """After the options comes one more: to name the place of the packet."""
     PLACES = "places"
 
 
@@ -97,7 +97,7 @@ class Asked:
     Attributes:
         asks: The question.
         options: The answers.
-        right: The number of the right one, from 1; for a menu, of what is chosen where nobody can be asked.
+        right: The number of the right one, from 1; for a menu, of the one that is chosen unattended.
     """
 
     asks: str | Menu
@@ -107,11 +107,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """What was answered.
+    """An answer, with the correction.
 
     Attributes:
         chosen: The number of the answer that was chosen.
-        right: That of the right one.
+        right: The number of the right one.
         because: Why the chosen one is right or wrong.
         rather: The right answer, and why it is right; None when that was chosen.
     """
@@ -124,56 +124,58 @@ class Answered:
 
 @dataclass(frozen=True)
 class Accused:
-    """The right place was named; whether what was looked at proves it."""
+    """The right place was named; whether the clues so far prove it."""
 
     proven: bool
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known so far of an incident, a sentence each."""
+class KnownFacts:
+    """The known facts of an incident, a sentence each."""
 
     facts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What follows is what the lab itself makes of the same evidence."""
+    """The heading of the lab's own verdict on the same evidence."""
 
 
-Part = Heading | Told | Typed | Output | Checked | Again | NotShown | Answered | Accused | Known | Summary
+Part = (
+    Heading | Prose | Typed | ShownOutput | Expectation | Again | NotShown | Answered | Accused | KnownFacts | Summary
+)
 
 
 class Classroom(Protocol):
-    """Who talks with the learners."""
+    """Presents a lesson to the learners."""
 
     language: Language
-    """What they read."""
+    """The learners' language."""
 
     def say(self, part: Part) -> None:
-        """Say or show something."""
+        """Present one part."""
 
     def ask(self, question: Asked) -> int:
-        """Give the number, from 1, of the answer that is chosen.
+        """Return the number, from 1, of the answer that is chosen.
 
         Raises:
-            BadInput: nobody is there to answer.
+            BadInput: the input has ended.
         """
 
     def pause(self) -> None:
-        """Wait until the learners want to go on.
+        """Wait until the learners continue.
 
         Raises:
-            BadInput: nobody is there to say so.
+            BadInput: the input has ended.
         """
 
     def working(self) -> AbstractContextManager[None]:
-        """Show the work while inside."""
+        """Show progress inside the block."""
 
     def rendered(self, data: object, width: int | None = None) -> Sequence[str]:
-        """Give a command's result as lines of text, at a width in columns, or at that of where they are shown."""
+        """Return a command's result as lines of text, at a width in columns; None for the width of the screen."""
 
 
-def told(words: Words, language: Language, text: str | None = None) -> Told:
-    """Give words as a text to read; `text` is they with their fields filled in."""
-    return Told(words.said(language) if text is None else text, fallback=not words.has(language))
+def prose(words: Words, language: Language, text: str | None = None) -> Prose:
+    """Return words as a text to read; `text` is the same with its fields filled in."""
+    return Prose(words.text(language) if text is None else text, fallback=not words.has(language))

@@ -1,4 +1,4 @@
-"""Fields in the texts and commands of a step: `{trial}` stands for a trial of the very lesson, and the like."""
+"""Fields in the texts and commands of a step, such as `{trial}` for a trial of this lesson."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lab.evidence.trial import Evidence
-from lab.lifeline import Lifeline
+from lab.judgement.lifeline import Lifeline
 
 OF_TRIAL = {
     "trial": "the newest trial with evidence of the step's machine and scenario, as `lab show` takes it",
@@ -19,48 +19,48 @@ OF_TRIAL = {
     "lookup_s": "how long the lookup took, in seconds",
 }
 NAMES = {"run": "the lesson's run", **OF_TRIAL}
-"""Each field, and what stands in its place."""
+"""Each field, and its value in words."""
 
 UNKNOWN = "?"
-"""Stands for what the trial's evidence does not tell."""
+"""The value of a field that the trial's evidence does not show."""
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 
 
 def unknown(text: str) -> list[str]:
-    """Give the names in braces that are no field's."""
+    """Return the names in braces that are no fields."""
     return [name for name in _FIELD.findall(text) if name not in NAMES]
 
 
 def of_trial(text: str) -> bool:
-    """Tell whether a text has a field that is about a trial."""
+    """Return whether a text has a field that is about a trial."""
     return any(name in OF_TRIAL for name in _FIELD.findall(text))
 
 
 def without(text: str) -> str:
-    """Give a text with something in place of each field that fits wherever a field may stand."""
+    """Return a text with a placeholder for each field that is valid anywhere in a regular expression."""
     return _FIELD.sub("0", text)
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """Give a text with its fields filled in."""
-    return _FIELD.sub(lambda found: values.get(found[1], UNKNOWN), text)
+    """Return a text with its fields filled in."""
+    return _FIELD.sub(lambda match: values.get(match[1], UNKNOWN), text)
 
 
 def values(name: str, evidence: Evidence, lifelines: Sequence[Lifeline]) -> dict[str, str]:
-    """Give the fields of a trial.
+    """Return the fields of a trial.
 
     Args:
         name: The trial's name, as `lab show` takes it.
-        evidence: What its raw files say.
-        lifelines: The way of each of its queries.
+        evidence: Its evidence.
+        lifelines: The lifelines of its queries.
     """
     ids = {line.qtype: line.dns_id for line in lifelines}
     sent = [event for event in evidence.resolver.value or () if event.kind == "sent"]
     port = next((line.sport for line in lifelines if line.sport is not None), None)
     aaaa = ids.get("AAAA")
     timing = evidence.timing.value
-    found: dict[str, object] = {
+    known: dict[str, object] = {
         "trial": name,
         "thread": sent[0].pid if sent else None,
         "port": port,
@@ -70,7 +70,7 @@ def values(name: str, evidence: Evidence, lifelines: Sequence[Lifeline]) -> dict
         "aaaa_id_in_trace": None if aaaa is None else _swapped(aaaa),
         "lookup_s": f"{timing.lookup_s:.2f}" if timing else None,
     }
-    return {key: UNKNOWN if value is None else str(value) for key, value in found.items()}
+    return {key: UNKNOWN if value is None else str(value) for key, value in known.items()}
 
 
 def _swapped(dns_id: int) -> int:

@@ -1,4 +1,4 @@
-"""The telling parts of lines: where they are."""
+"""Marks the telling parts of lines of output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from lab.catalogue.document import Model
 
 GAP = "⋯"
-"""Stands for what was left out of a line."""
+"""Stands for the part of a line that is left out."""
 
 
 class MarkedLine(Model):
@@ -36,21 +36,21 @@ def marked(lines: Iterable[str], patterns: Sequence[str]) -> tuple[MarkedLine, .
 
     Args:
         lines: The lines.
-        patterns: Regular expressions: what they find, or of one with groups what its groups find, is telling.
+        patterns: Regular expressions; their matches are telling, or the groups of one with groups.
     """
     compiled = [re.compile(pattern) for pattern in patterns]
-    # A tab is as wide as where it stands makes it, and nothing could be put below what follows it.
+    # The width of a tab depends on its column, so that marks below the rest of the line would be misplaced.
     plain = [line.expandtabs() for line in lines]
     return tuple(MarkedLine(text=line, spans=_merged(_spans(line, compiled))) for line in plain)
 
 
 def _spans(line: str, patterns: Iterable[re.Pattern[str]]) -> list[tuple[int, int]]:
-    found = []
+    spans = []
     for pattern in patterns:
         for match in pattern.finditer(line):
             groups = range(1, pattern.groups + 1) if pattern.groups else (0,)
-            found += [match.span(group) for group in groups if match.start(group) < match.end(group)]
-    return sorted(found)
+            spans += [match.span(group) for group in groups if match.start(group) < match.end(group)]
+    return sorted(spans)
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -64,13 +64,13 @@ def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def shortened(line: MarkedLine, longest: int, around: int, head: int) -> MarkedLine:
-    """Leave out of a long line what is far from its telling parts.
+    """Shorten a long line to its head and the surroundings of its telling parts.
 
     Args:
         line: The line.
-        longest: How many characters it may have whole.
-        around: How many are kept before and after each telling part.
-        head: How many are kept at the line's beginning.
+        longest: The length up to which a line is kept whole.
+        around: How many characters are kept before and after each telling part.
+        head: How many characters are kept at its beginning.
     """
     if len(line.text) <= longest:
         return line

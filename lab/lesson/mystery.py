@@ -1,64 +1,64 @@
-"""Incidents to be solved from stored evidence, as their TOML files give them."""
+"""Incidents to solve from stored evidence, read from TOML files."""
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from lab.catalogue.document import Model, read
-from lab.errors import BadInput
-from lab.lesson.step import Pattern, Said
-from lab.sightings import Stage
+from lab.foundation import near
+from lab.foundation.errors import BadInput
+from lab.judgement.sightings import Stage
+from lab.lesson.step import Pattern, Wording
 
 OWN = Path(__file__).parent / "mysteries"
-"""A directory each: `mystery.toml`, and `evidence/` with the raw files of the trial that it tells of."""
+"""A directory each: `mystery.toml`, and `evidence/` with the raw files of its trial."""
 
 File = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,60}$")]
 
 
 class Tool(Model):
-    """Something to reach for.
+    """A tool to choose.
 
     Attributes:
-        name: Which it is, in a few words.
-        line: What is typed for it.
-        source: The raw file that has what it shows, or several, which are shown below each other's names.
-        only: Which of its lines are shown; all of them for None.
-        mark: The telling parts.
-        tells: What that shows, and what it does not.
-        fact: What is known then, in a sentence.
+        name: Its name, a few words.
+        line: The command line of it.
+        source: The raw file that it shows, or several, each shown under its name.
+        only: A regular expression for the lines that are shown; None for all.
+        mark: Regular expressions for the telling parts.
+        tells: What the output shows, and what it does not.
+        fact: The fact that follows, in a sentence.
         decides: Whether it shows where the packet is.
     """
 
-    name: Said
+    name: Wording
     line: Annotated[str, Field(min_length=1)]
     source: File | Annotated[tuple[File, ...], Field(min_length=2)]
     only: Pattern | None = None
     mark: tuple[Pattern, ...] = ()
-    tells: Said
-    fact: Said
+    tells: Wording
+    fact: Wording
     decides: bool = False
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The raw files that have what it shows."""
+        """The raw files that it shows."""
         return (self.source,) if isinstance(self.source, str) else self.source
 
 
-class Place(Model):
-    """Where the packet may be.
+class Suspect(Model):
+    """A place where the packet may be.
 
     Attributes:
         place: The place.
         because: Why it is there, or why not.
-        right: Whether it is.
+        right: Whether it is there.
     """
 
-    place: Said
-    because: Said
+    place: Wording
+    because: Wording
     right: bool = False
 
 
@@ -67,25 +67,25 @@ class Mystery(Model):
 
     Attributes:
         name: What people type: the directory's name.
-        title: In a few words.
+        title: Its title, a few words.
         story: What happened, and what is asked.
         scenario: The scenario that its trial is judged as.
-        known: What is known at the beginning, in a sentence.
-        lost_at: Where its one lost query was lost; None when none was.
-        tool: What one may reach for.
-        place: Where the packet may be.
+        known: The first known fact, in a sentence.
+        lost_at: Where its one lost query was lost; None when no query was.
+        tool: The tools.
+        place: The places to choose from.
         solution: What happened.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,60}$")]
-    title: Said
-    story: Said
+    title: Wording
+    story: Wording
     scenario: str
-    known: Said
+    known: Wording
     lost_at: Stage | None = None
     tool: Annotated[tuple[Tool, ...], Field(min_length=2, max_length=8)]
-    place: Annotated[tuple[Place, ...], Field(min_length=2, max_length=9)]
-    solution: Said
+    place: Annotated[tuple[Suspect, ...], Field(min_length=2, max_length=9)]
+    solution: Wording
 
     @model_validator(mode="after")
     def _can_be_solved(self) -> Self:
@@ -102,7 +102,7 @@ class Mystery(Model):
 
 
 def find(directory: Path) -> dict[str, tuple[Mystery, Path]]:
-    """Give each incident with the directory of its evidence, by name.
+    """Return each incident with the directory of its evidence, by name.
 
     Raises:
         BadInput: a file is wrong; the message names file, line and field.
@@ -112,16 +112,15 @@ def find(directory: Path) -> dict[str, tuple[Mystery, Path]]:
 
 
 def get(directory: Path, name: str) -> tuple[Mystery, Path]:
-    """Give one incident with the directory of its evidence.
+    """Return one incident with the directory of its evidence.
 
     Raises:
         BadInput: there is none of that name.
     """
-    found = find(directory)
-    if name not in found:
-        close = difflib.get_close_matches(name, found, n=1)
+    incidents = find(directory)
+    if name not in incidents:
         raise BadInput(
-            f"no incident is called '{name}'; there are: {', '.join(found)}",
-            hint=f"did you mean '{close[0]}'?" if close else None,
+            f"no incident is called '{name}'; there are: {', '.join(incidents)}",
+            hint=near.hint(name, incidents),
         )
-    return found[name]
+    return incidents[name]

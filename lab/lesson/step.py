@@ -11,13 +11,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from lab.catalogue.document import Model
+from lab.judgement.outcome import Outcome
+from lab.judgement.sightings import Stage
 from lab.lesson import fields
 from lab.lesson.words import Words
-from lab.sightings import Stage
-from lab.verdict import Outcome
 
 VERBS = ("run", "show", "compare", "ssh", "status")
-"""Of the lab's, those that a step can show."""
+"""The verbs that a step can show."""
 
 CELL = r"^[a-z][a-z0-9-]{0,30}/[a-z][a-z0-9-]{0,60}$"
 """MACHINE/SCENARIO."""
@@ -39,7 +39,7 @@ def _known(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    # What is too long for a line of the file may go on in the next.
+    # A long command may continue on the next line of the file.
     text = " ".join(part.strip() for part in text.strip().splitlines())
     try:
         words = shlex.split(text)
@@ -50,7 +50,7 @@ def _line(text: str) -> str:
     return _known(text)
 
 
-def _said(words: Words) -> Words:
+def _wording(words: Words) -> Words:
     for text in (words.en, words.zh):
         _known(text or "")
     return words
@@ -58,17 +58,17 @@ def _said(words: Words) -> Words:
 
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
 Line = Annotated[str, AfterValidator(_line)]
-Said = Annotated[Words, AfterValidator(_said)]
+Wording = Annotated[Words, AfterValidator(_wording)]
 
 
 class Must(Model):
-    """Something that a command must show; each is looked at for real, and a step that lacks one says so.
+    """Something that a command must show; each is checked on the real output, and a step that lacks one reports it.
 
     Attributes:
-        says: What it must show.
+        says: What it must show, in words.
         matches: A regular expression that is found in one of the lines, at least ...
         times: ... so many times, or exactly so many when `exactly`.
-        exactly: See `times`.
+        exactly: Whether `times` is the exact number.
         ends_well: Whether the command's exit status is 0: for `lab run`, whether each cell went as its scenario
             expects.
         outcome: How each of the step's trials went; of a command that makes some, each of those.
@@ -78,7 +78,7 @@ class Must(Model):
         rose: By how much counters of conntrack rose in that trial.
     """
 
-    says: Said
+    says: Wording
     matches: Pattern | None = None
     times: Annotated[int, Field(ge=0)] = 1
     exactly: bool = False
@@ -98,7 +98,7 @@ class Must(Model):
 
     @property
     def is_of_trial(self) -> bool:
-        """Whether it is about a trial, and not about what was printed."""
+        """Whether it is about a trial, not about output."""
         return self.matches is None and self.ends_well is None
 
 
@@ -117,7 +117,7 @@ class Command(Model):
 
     @property
     def verb(self) -> str:
-        """The verb of the lab's that it is."""
+        """Its verb."""
         return shlex.split(self.line)[1]
 
     @property
@@ -146,12 +146,12 @@ class Option(Model):
         right: Whether it is right.
     """
 
-    answer: Said
-    because: Said
+    answer: Wording
+    because: Wording
     right: bool = False
 
 
-class Question(Model):
+class QuizQuestion(Model):
     """A question with answers to choose from, of which one is right.
 
     Attributes:
@@ -160,7 +160,7 @@ class Question(Model):
         option: The answers.
     """
 
-    asks: Said
+    asks: Wording
     first: bool = False
     option: Annotated[tuple[Option, ...], Field(min_length=2, max_length=9)]
 
@@ -177,25 +177,25 @@ class Question(Model):
 
 
 class Step(Model):
-    """One step of a lesson; its file's name orders the steps and is the step's.
+    """One step of a lesson; the name of its file is its name, and gives the order.
 
     Attributes:
         name: What people type for it.
-        title: In a few words.
-        will: What will be done, and what to look at.
-        trial: MACHINE/SCENARIO: which trials the step is about, those of the lesson's run.
+        title: Its title, a few words.
+        will: What will be done, and what to look for.
+        trial: MACHINE/SCENARIO: the trials of the lesson's run that the step is about.
         command: What is shown and run, in order.
-        explains: What was seen, and why it is so.
-        question: What is asked.
+        explains: The explanation of what was seen.
+        question: Its questions.
     """
 
     name: Annotated[str, Field(pattern=r"^[0-9]{2}-[a-z][a-z0-9-]{0,60}$")]
-    title: Said
-    will: Said
+    title: Wording
+    will: Wording
     trial: Annotated[str, Field(pattern=CELL)] | None = None
     command: tuple[Command, ...] = ()
-    explains: Said | None = None
-    question: tuple[Question, ...] = ()
+    explains: Wording | None = None
+    question: tuple[QuizQuestion, ...] = ()
 
     @model_validator(mode="after")
     def _knows_its_trial(self) -> Self:
@@ -209,9 +209,9 @@ class Step(Model):
 
     @property
     def texts(self) -> tuple[Words, ...]:
-        """All that it says."""
+        """All its texts."""
         musts = [must.says for command in self.command for must in command.must]
         options = [option for question in self.question for option in question.option]
         asked = [question.asks for question in self.question]
-        said = [words for option in options for words in (option.answer, option.because)]
-        return (self.title, self.will, *([self.explains] if self.explains else []), *musts, *asked, *said)
+        answers = [words for option in options for words in (option.answer, option.because)]
+        return (self.title, self.will, *([self.explains] if self.explains else []), *musts, *asked, *answers)

@@ -1,4 +1,4 @@
-"""What is said in both languages, or in the one that its author writes."""
+"""Texts in both languages, or only in the one that their author writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from lab.catalogue.document import Model
-from lab.language import Language
+from lab.foundation.language import Language
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -31,17 +31,17 @@ class Words(Model):
     zh: Text | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _is_in_a_language(self) -> Self:
         if self.en is None and self.zh is None:
-            raise ValueError("it is said in no language: en or zh")
+            raise ValueError("the text is in no language: en or zh")
         return self
 
     def has(self, language: Language) -> bool:
-        """Tell whether it is said in a language."""
+        """Return whether the text exists in a language."""
         return self._in(language) is not None
 
-    def said(self, language: Language) -> str:
-        """Give it in a language, or in the other one where it is said in that alone."""
+    def text(self, language: Language) -> str:
+        """Return the text in a language, or in the other one if it exists in that alone."""
         own, other = self._in(language), self.en or self.zh
         return (own or other or "").strip()
 
@@ -50,15 +50,15 @@ class Words(Model):
 
 
 def paragraphs(text: str) -> list[str]:
-    """Give the paragraphs of a text, each in one line.
+    """Return the paragraphs of a text, each in one line.
 
     An empty line ends a paragraph, and a line that begins with `- ` begins one; lines that are indented stay lines.
     """
-    found: list[str] = []
+    lines: list[str] = []
     for block in re.split(r"\n[ \t]*\n|\n(?=- )", text.strip("\n")):
         if re.match(r"[ \t]", block):
-            found += block.split("\n")
+            lines += block.split("\n")
         else:
             plain = "\n".join(line.strip() for line in block.strip().split("\n"))
-            found.append(_LINE_ENDS.sub("", plain).replace("\n", " "))
-    return found
+            lines.append(_LINE_ENDS.sub("", plain).replace("\n", " "))
+    return lines

@@ -1,1 +1,1 @@
-"""Providers: each knows one way to bring a machine up, and yields an SSH endpoint."""
+"""Providers: each brings machines up in one way and returns an SSH endpoint."""

@@ -1,24 +1,25 @@
-"""What the rest of the lab knows of a provider."""
+"""Interface of a provider."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lab.catalogue.machine import Machine
-from lab.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from lab.endpoint.endpoint import Endpoint
 
 HOST = "127.0.0.1"
-"""Guests are reached here and nowhere else."""
+"""Guests are reached on this address only."""
 
 
 class State(StrEnum):
-    """How far a machine's life has come."""
+    """State of a machine."""
 
     ABSENT = "absent"
-    """Nothing of it exists."""
+    """It does not exist."""
     HALTED = "halted"
     """Its disk exists."""
     RUNNING = "running"
@@ -26,32 +27,34 @@ class State(StrEnum):
 
 
 class Provider(Protocol):
-    """Brings machines up and down; each call does nothing when there is nothing to do."""
+    """Brings machines up and down; each call does nothing if the machine is already in the wanted state."""
 
     def state(self, machine: Machine) -> State:
-        """Tell how far the machine's life has come."""
+        """Return the machine's state."""
 
     def prepare(self, machines: Sequence[Machine]) -> None:
-        """Make what these machines share; once, before they are brought up at the same time."""
+        """Create what these machines share; called once, before they are brought up in parallel."""
 
     def up(self, machine: Machine) -> Endpoint:
-        """Bring the machine up until it can be logged in to; leaves nothing running when it cannot."""
+        """Bring the machine up until a login is possible; leaves nothing running on failure."""
 
     def endpoint(self, machine: Machine) -> Endpoint:
-        """Give the endpoint of a running machine."""
+        """Return the endpoint of a running machine."""
 
     def switch_off(self, machine: Machine) -> None:
-        """Stop the machine at once, as by its power button; its disk stays."""
+        """Stop the machine at once, like a power button; its disk is kept."""
 
     def halt(self, machine: Machine) -> None:
-        """Stop the machine; its disk stays."""
+        """Stop the machine; its disk is kept."""
 
     def destroy(self, machine: Machine) -> None:
-        """Remove everything of the machine, whatever state it is in."""
+        """Remove the machine, whatever its state."""
 
 
 def free_port() -> int:
-    """Give a TCP port that is free now; only whoever takes it knows whether it still is."""
+    """Return a TCP port that is free now; another program may take it before it is used."""
+    import socket  # noqa: PLC0415  needed for a boot only
+
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

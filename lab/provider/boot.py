@@ -1,4 +1,4 @@
-"""What a machine is booted from: a kernel, an initramfs in parts, and what it finds its disks and its network by."""
+"""Boot configuration of a machine: kernel, initramfs parts, and the devices for its disks and network."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import assert_never
 
 from lab.catalogue.machine import Added, CentOS, Debian, Machine
-from lab.errors import BadInput, BrokenEnvironment
-from lab.home import Home
+from lab.foundation.errors import BadInput, BrokenEnvironment
+from lab.foundation.home import Home
 from lab.image.build import Image
 from lab.kernels.store import BOOT_MODULES, DISK, IMAGE, KernelStore
 
@@ -17,15 +17,15 @@ _CARDS = {"virtio": "virtio-net-pci", "e1000": "e1000"}
 
 @dataclass(frozen=True)
 class Boot:
-    """What a machine is booted from.
+    """Boot configuration of a machine.
 
     Attributes:
-        release: The kernel's release, as `uname -r` says it.
-        kernel: Its image.
-        initramfs: The parts of its initramfs, in order.
-        modules: A second disk, with the kernel's modules; None where the first has them.
-        disk: What disks are attached by: "virtio" or "ahci".
-        network: The network card: "virtio" or "e1000".
+        release: Kernel release as printed by `uname -r`.
+        kernel: Kernel image.
+        initramfs: Parts of the initramfs, in order.
+        modules: A second disk with the kernel's modules; None where the first disk has them.
+        disk: Disk bus: "virtio" or "ahci".
+        network: Network card: "virtio" or "e1000".
     """
 
     release: str
@@ -36,7 +36,7 @@ class Boot:
     network: str = "virtio"
 
     def devices(self, root: Path) -> list[str]:
-        """Give QEMU's arguments for disks and network card.
+        """Return QEMU's arguments for disks and network card.
 
         Args:
             root: The machine's own disk.
@@ -44,7 +44,7 @@ class Boot:
         ahci = self.disk == "ahci"
         drives = [f"file={root},format=qcow2,cache=unsafe"]
         if self.modules:
-            # QEMU has no disk of that kind which cannot be written to; what is written goes nowhere.
+            # QEMU has no read-only disk of that kind: writes are discarded.
             drives.append(f"file={self.modules},format=raw,{'snapshot=on' if ahci else 'readonly=on'}")
         argv = ["-device", "ich9-ahci,id=ahci"] if ahci else []
         for index, drive in enumerate(drives):
@@ -57,10 +57,10 @@ class Boot:
 
 
 def of(machine: Machine, image: Image, home: Home) -> Boot:
-    """Give what a machine of the embedded provider is booted from.
+    """Return the boot configuration of a machine of the embedded provider.
 
     Raises:
-        BadInput: it is none of this provider's, or its kernel was removed.
+        BadInput: the machine does not belong to this provider, or its kernel was removed.
         BrokenEnvironment: the image lacks its kernel.
     """
     system = machine.system
@@ -74,7 +74,7 @@ def of(machine: Machine, image: Image, home: Home) -> Boot:
             kernel, initramfs = image.kernel(system.kernel), image.initramfs(system.kernel)
             return Boot(image.releases[system.kernel], kernel, (initramfs,))
         case Added():
-            files = KernelStore(home.kernels).path(machine.name)
+            files = KernelStore(home.kernels).path(system.kernel)
             parts = (image.initramfs_base, files / BOOT_MODULES)
             return Boot(system.release, files / IMAGE, parts, files / DISK, system.disk, system.network)
         case CentOS():

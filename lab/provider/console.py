@@ -1,8 +1,9 @@
-"""What a guest's console says of a boot that came to nothing."""
+"""Explains a failed boot from the guest's console output, or from its absence."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 _ENDS = (
     # kernel/panic.c; provision/image/initramfs-init; arch/x86/boot/compressed/error.c
@@ -15,19 +16,59 @@ _PANIC = _ENDS[0]
 
 
 def last_words(text: str) -> str | None:
-    """Give why a kernel did not come up, by its own words; None when it has said nothing of the kind.
+    """Return the reason a kernel printed for not coming up; None when it printed none.
 
     Args:
-        text: What its console has.
+        text: The console output.
     """
     for pattern in _ENDS:
-        found = pattern.search(text)
-        if found:
+        match = pattern.search(text)
+        if match:
             kind = "the kernel panicked: " if pattern is _PANIC else ""
-            return kind + found["why"].strip()
+            return kind + match["why"].strip()
     return None
 
 
 def has_halted(text: str) -> bool:
-    """Tell whether a kernel stands still that could not even unpack itself: its QEMU runs on for ever."""
+    """Return whether a kernel halted while decompressing itself, in which case its QEMU does not exit."""
     return "-- System halted" in text
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a failed boot ended.
+
+    Attributes:
+        after_s: How long QEMU ran, in seconds.
+        by_itself: Whether QEMU exited; otherwise the lab stopped it.
+    """
+
+    after_s: float
+    by_itself: bool
+
+
+def failure(text: str, ending: Ending) -> tuple[str, str | None]:
+    """Return the reason for a failed boot, and a hint where the kernel printed nothing.
+
+    Args:
+        text: The console output.
+        ending: How the boot ended.
+    """
+    why = last_words(text)
+    if why:
+        return why, None
+    ended = f"QEMU {'exited' if ending.by_itself else 'was stopped'} after {ending.after_s:.0f} s"
+    if text.strip():
+        return f"{ended}; sshd did not listen by then", None
+    return f"{ended}, and its console stayed empty", _RESET if ending.by_itself else _SILENT
+
+
+_RESET = (
+    "the kernel reset the machine before printing anything: it may be damaged, or need another processor than QEMU "
+    "offers here (LAB_ACCEL=tcg emulates one)"
+)
+
+_SILENT = (
+    "the kernel hangs before its first line, or has no console on the serial port "
+    "(CONFIG_SERIAL_8250_CONSOLE=y); on a busy machine, try again when it is idle"
+)

@@ -1,7 +1,7 @@
-"""Ends what a lab's embedded machines run, and removes that lab, when whoever needed it is gone.
+"""Stops a lab's embedded machines and removes that lab when the process that needed it is gone.
 
-Run as a program: `python -m lab.provider.guard HOME`. Whoever starts it keeps its standard input open for as long as
-HOME is needed; when that closes, be it because that process was killed, the guard tidies up.
+Run as a program: `python -m lab.provider.guard HOME`. Its parent keeps its standard input open for as long as HOME is
+needed; when that closes, even because the parent was killed, the guard cleans up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lab.provider import qemu_process
 
 
 def tidy(home: Path) -> None:
-    """End every QEMU of a lab's machines, and remove the lab's directory."""
+    """Stop every QEMU of a lab's machines, and remove the lab's directory."""
     for directory in (home / "machines").glob("*/"):
         started = qemu_process.running(directory)
         if started is not None:
@@ -24,8 +24,8 @@ def tidy(home: Path) -> None:
 
 
 def main() -> None:
-    """Wait for the end of standard input, then tidy up."""
-    # A Ctrl-C is for those who work; the guard has to see them gone.
+    """Wait for the end of standard input, then clean up."""
+    # Ctrl-C is for the other processes; the guard has to outlive them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.stdin.buffer.read()

@@ -1,39 +1,49 @@
-"""What this host can run Vagrant's guests with: found out only when somebody asks, and once."""
+"""Hypervisors available to Vagrant on this host, tested on demand and only once."""
 
 from __future__ import annotations
 
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lab import process
 from lab.catalogue.machine import Hypervisor
-from lab.errors import LabError
-from lab.home import Home
-from lab.provider import accelerator
-from lab.provider.vagrant_cli import plugins
-from lab.work import Work
+from lab.foundation import process
+from lab.foundation.errors import LabError
+from lab.foundation.later import Later
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.foundation.home import Home
+    from lab.foundation.work import Work
+    from lab.provider import accelerator, libvirt, vagrant_cli
+    from lab.provider.accelerator import Acceleration
+else:
+    accelerator = Later("lab.provider.accelerator")
+    libvirt = Later("lab.provider.libvirt")
+    vagrant_cli = Later("lab.provider.vagrant_cli")
 
 LIBVIRT_SOCKETS = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock")
-"""libvirt's system daemon listens on one of these, the second where it is split into several."""
+"""Sockets of libvirt's system daemon; the second one where it is split into several daemons."""
 
 LIBVIRT_DAEMONS = ("libvirtd", "virtqemud")
-"""An ordinary user's libvirt starts one of these by itself."""
+"""Daemons that an ordinary user's libvirt starts on demand."""
 
 PLUGINS = {
     Hypervisor.LIBVIRT: "vagrant-libvirt",
     Hypervisor.LIBVIRT_SESSION: "vagrant-libvirt",
     Hypervisor.QEMU: "vagrant-qemu",
 }
-"""What Vagrant needs beside itself."""
+"""Plugins that Vagrant needs."""
 
 
 class Host:
     """This host.
 
     Args:
-        home: Whose cache has a kernel to probe KVM with.
-        work: Told of the probe.
+        home: The lab, whose cache has a kernel to probe KVM with.
+        work: Reports the probe.
     """
 
     def __init__(self, home: Home, work: Work) -> None:
@@ -42,19 +52,30 @@ class Host:
 
     @cached_property
     def _vagrant(self) -> frozenset[str] | str:
-        """Vagrant's plugins, or why there is no Vagrant."""
+        """Vagrant's plugins, or why Vagrant cannot be used."""
         try:
-            return plugins(self._home.path, self._work)
+            return vagrant_cli.plugins(self._home.path, self._work)
         except LabError as error:
             return error.message
 
     @cached_property
-    def kvm(self) -> bool:
-        """Whether a guest boots under KVM."""
-        return accelerator.kvm_works(self._home.cache, self._work)
+    def _kvm(self) -> Acceleration:
+        """Whether a guest of this user boots under KVM."""
+        return accelerator.kvm(self._home.cache, self._work)
+
+    @cached_property
+    def _libvirt_kvm(self) -> Acceleration:
+        """Whether libvirt's system daemon runs guests under KVM."""
+        if not self._kvm.tried and process.find("virsh") is None:
+            if self._kvm.works is False:
+                return self._kvm
+            return accelerator.Acceleration(
+                None, "libvirt's system daemon cannot be queried without virsh, which is not installed"
+            )
+        return by_libvirt(self._kvm, lambda: libvirt.kvm_problem(libvirt.SYSTEM))
 
     def problem(self, hypervisor: Hypervisor) -> str | None:
-        """Tell why Vagrant cannot run guests with a hypervisor here; None when it can."""
+        """Return why Vagrant cannot run guests with a hypervisor here; None when it can."""
         if isinstance(self._vagrant, str):
             return self._vagrant
         plugin = PLUGINS.get(hypervisor)
@@ -63,7 +84,7 @@ class Host:
         return _obstacle(hypervisor)
 
     def packages(self) -> list[str]:
-        """Give the Debian packages that are not here of those which bring Vagrant and what it needs for libvirt."""
+        """Return missing Debian packages among those that provide Vagrant and its libvirt support."""
         known: frozenset[str] = frozenset() if isinstance(self._vagrant, str) else self._vagrant
         there = {
             "vagrant": process.find("vagrant") is not None,
@@ -73,22 +94,54 @@ class Host:
         }
         return [package for package, is_there in there.items() if not is_there]
 
-    def accelerates(self, _hypervisor: Hypervisor, /) -> bool:
-        """Tell whether a hypervisor has hardware virtualisation here that works.
+    def acceleration(self, hypervisor: Hypervisor, /) -> Acceleration:
+        """Return whether a hypervisor has hardware virtualisation here.
 
-        For VirtualBox, too, only a guest that booted counts, be it under KVM: both use the same extension of the
-        processor, and a processor that names it may be a guest's own, with nothing behind the name.
+        For VirtualBox, too, a guest that boots under KVM is required: both use the same processor extension, and a
+        processor that lists it may itself be virtual and lack it.
         """
-        return self.kvm
+        if hypervisor is Hypervisor.LIBVIRT:
+            return self._libvirt_kvm
+        if hypervisor is Hypervisor.VIRTUALBOX and not accelerator.KVM_DEVICE.exists() and _names_extension():
+            # VirtualBox needs no /dev/kvm; KVM's module may be disabled because of VirtualBox.
+            return accelerator.Acceleration(
+                None,
+                f"there is no {accelerator.KVM_DEVICE} to test a guest with, and VirtualBox can only be tested "
+                "directly",
+            )
+        return self._kvm
+
+
+def by_libvirt(own: Acceleration, problem: Callable[[], str | None]) -> Acceleration:
+    """Conclude whether libvirt's system daemon runs guests under KVM.
+
+    A tested guest outweighs what the daemon offers: KVM may exist and hang every guest.
+
+    Args:
+        own: What is known about guests started by this user.
+        problem: Asks the daemon; returns why it does not offer KVM, or None.
+    """
+    if own.works is not None and own.tried:
+        return own
+    refusal = problem()
+    if refusal:
+        return accelerator.Acceleration(works=False, reason=f"libvirt's system daemon does not offer KVM: {refusal}")
+    return accelerator.Acceleration(works=True, reason=f"libvirt's system daemon offers KVM ({own.reason})")
+
+
+def _names_extension() -> bool:
+    """Return whether the processor lists VT-x or AMD-V (Documentation/arch/x86: flags of /proc/cpuinfo)."""
+    flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")
+    return not {"vmx", "svm"}.isdisjoint(flags.split())
 
 
 def _obstacle(hypervisor: Hypervisor) -> str | None:
-    """Tell what a hypervisor lacks for itself, whatever Vagrant has."""
+    """Return what a hypervisor lacks, apart from Vagrant."""
     if hypervisor is Hypervisor.VIRTUALBOX and process.find("VBoxManage") is None:
         return "VirtualBox is not installed"
     if hypervisor is Hypervisor.LIBVIRT and not any(os.access(path, os.R_OK | os.W_OK) for path in LIBVIRT_SOCKETS):
         if any(Path(path).exists() for path in LIBVIRT_SOCKETS):
-            return "this user may not talk to libvirt's system daemon (adduser USER libvirt, then log in anew)"
+            return "this user may not access libvirt's system daemon (adduser USER libvirt, then log in again)"
         return "libvirt's system daemon does not run (systemctl start libvirtd)"
     if hypervisor is Hypervisor.LIBVIRT_SESSION:
         if os.geteuid() == 0:

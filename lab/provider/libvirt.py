@@ -1,19 +1,22 @@
-"""Removes what Vagrant may leave with libvirt: a domain it was killed over, volumes, and the way to a guest's port."""
+"""Removes what Vagrant may leave in libvirt: domains after a kill, volumes, and port forwards."""
 
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
 
-from lab import process
-from lab.errors import BrokenEnvironment
+from lab.foundation import process
+from lab.foundation.errors import BrokenEnvironment
+
+SYSTEM, SESSION = "qemu:///system", "qemu:///session"
+"""libvirt's addresses: the system daemon, and an ordinary user's session."""
 
 POOL = "default"
-"""Where vagrant-libvirt puts its volumes."""
+"""Pool of vagrant-libvirt's volumes."""
 
 
 def remove(uri: str, domain: str) -> None:
-    """Remove a domain and its disk, as far as they are still there.
+    """Remove a domain and its disk, if they exist.
 
     Args:
         uri: libvirt's address.
@@ -28,8 +31,23 @@ def remove(uri: str, domain: str) -> None:
     remove_volumes(uri, f"{domain}.img")
 
 
+def kvm_problem(uri: str) -> str | None:
+    """Return libvirt's reason for not running guests under KVM; None when it offers KVM.
+
+    The daemon opens /dev/kvm: the user needs no access to it.
+
+    Args:
+        uri: libvirt's address.
+    """
+    try:
+        _virsh(uri, "domcapabilities", "--virttype", "kvm")
+    except BrokenEnvironment as error:
+        return error.hint or error.message
+    return None
+
+
 def switch_off(uri: str, domain: str) -> None:
-    """Stop a domain at once, as by its power button; nothing when it does not run.
+    """Stop a domain at once, like a power button; does nothing when it is not running.
 
     Raises:
         BrokenEnvironment: libvirt's command line is missing or fails.
@@ -39,22 +57,22 @@ def switch_off(uri: str, domain: str) -> None:
 
 
 def close_forwards(directory: Path, key_file: Path) -> None:
-    """End the ssh processes by which vagrant-libvirt forwards ports (its forward_ports.rb), as far as they are left.
+    """Stop the ssh processes that vagrant-libvirt uses to forward ports (its forward_ports.rb), if any are left.
 
-    One whose guest went away without a word would keep the port, and wait for an answer for ever.
+    After an unclean end of the guest such a process would keep the port and wait for ever.
 
     Args:
-        directory: Where the machine's Vagrantfile is; Vagrant notes their process ids there.
+        directory: Directory of the machine's Vagrantfile; Vagrant stores their process ids there.
         key_file: The lab's private key, which is among their arguments.
     """
-    for noted in directory.glob(".vagrant/machines/*/libvirt/pids/ssh_*.pid"):
+    for pid_file in directory.glob(".vagrant/machines/*/libvirt/pids/ssh_*.pid"):
         with contextlib.suppress(ValueError):
-            process.stop(int(noted.read_text()), f'IdentityFile="{key_file}"')
-        noted.unlink()
+            process.stop(int(pid_file.read_text()), f'IdentityFile="{key_file}"')
+        pid_file.unlink()
 
 
 def remove_volumes(uri: str, prefix: str) -> None:
-    """Remove the volumes whose names begin so.
+    """Remove the volumes with a name prefix.
 
     Raises:
         BrokenEnvironment: libvirt's command line is missing or fails.
@@ -64,14 +82,14 @@ def remove_volumes(uri: str, prefix: str) -> None:
 
 
 def volumes(uri: str, prefix: str) -> list[str]:
-    """Give the names of the volumes that begin so.
+    """Return the names of the volumes with a prefix.
 
     Raises:
         BrokenEnvironment: libvirt's command line is missing or fails.
     """
     if POOL not in _virsh(uri, "pool-list", "--name"):
         return []
-    # The pool does not see by itself what was written beside it.
+    # The pool does not notice files that were written to it directly.
     _virsh(uri, "pool-refresh", POOL)
     names = [(line.split() or [""])[0] for line in _virsh(uri, "vol-list", POOL)[2:]]
     return [name for name in names if name.startswith(prefix)]

@@ -1,4 +1,4 @@
-"""The lab's own Vagrant box: given to Vagrant once, taken back when no machine needs it any more."""
+"""The lab's Vagrant box: added to Vagrant once, removed when no machine needs it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.catalogue.machine import Box, Hypervisor
-from lab.errors import BrokenEnvironment
-from lab.files import locked
-from lab.home import PROVISION, Home
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.files import locked
+from lab.foundation.home import PROVISION, Home
+from lab.foundation.work import Work
 from lab.image import box as image_box
 from lab.image import build as image_build
 from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
 from lab.provider import libvirt
 from lab.provider.vagrant_cli import COMMAND_BOUND_S, VagrantCommand
 from lab.provider.vagrantfile import BOOT_ATTEMPTS, render_box
-from lab.work import Work
 
 TEMPLATE = PROVISION / "vagrant" / "box.Vagrantfile.j2"
 
 BUSY_BOUND_S = (BOOT_ATTEMPTS + 1) * COMMAND_BOUND_S
-"""How long another command may keep the boxes: a `vagrant up` that fetches one may take its bound, at each attempt."""
+"""How long another command may hold the boxes: each attempt of a `vagrant up` that fetches one may use its timeout."""
 
 
 def build(cache: Path, work: Work) -> image_box.BoxFile:
-    """Give the lab's guest image as a box; both are built when the cache does not have them.
+    """Return the lab's guest image as a box, building both if the cache does not have them.
 
     Raises:
-        BrokenEnvironment: a program or space is missing, or the image cannot be built.
+        BrokenEnvironment: a program or disk space is missing, or the image cannot be built.
     """
     image = image_build.ensure(Recipe.from_environment(PROVISION), cache, work)
 
@@ -41,16 +41,16 @@ def build(cache: Path, work: Work) -> image_box.BoxFile:
 
 
 def in_use(home: Home) -> list[Hypervisor]:
-    """Give the hypervisors for which a lab has given Vagrant its box and not taken it back."""
+    """Return the hypervisors for which a lab has added its box to Vagrant and not removed it."""
     return [Hypervisor(path.name) for path in (home.path / "vagrant").glob("*")]
 
 
 class OwnBox:
-    """The box of one lab's image under one hypervisor; of this lab alone, so that it can go with its last machine.
+    """The box of one lab's image for one hypervisor; not shared with other labs, so it goes with the last machine.
 
     Args:
         home: The lab.
-        lab_id: What tells the lab from others of the same user.
+        lab_id: Distinguishes this lab from the user's other labs.
         hypervisor: The hypervisor.
         libvirt_uri: libvirt's address; None for another hypervisor.
     """
@@ -64,7 +64,7 @@ class OwnBox:
 
     @property
     def box(self) -> Box:
-        """The box, as a Vagrantfile names it; it need not be there."""
+        """The box as a Vagrantfile names it; it need not exist."""
         image = image_build.Image(image_build.path_of(Recipe.from_environment(PROVISION), self._home.cache))
         return Box(
             name=self._name,
@@ -74,28 +74,28 @@ class OwnBox:
         )
 
     def take_in(self, work: Work) -> None:
-        """Build the box and give it to Vagrant, when it does not have it.
+        """Build the box and add it to Vagrant, if Vagrant does not have it.
 
         Raises:
-            BrokenEnvironment: a program or space is missing, or Vagrant failed.
+            BrokenEnvironment: a program or disk space is missing, or Vagrant failed.
         """
         file = build(self._home.cache, work)
         with self._alone(work):
             image_box.write_catalogue(self._catalogue, self._name, file)
             command = VagrantCommand(self._directory, work)
             if (self._name, file.version) not in {(box.name, box.version) for box in command.box_list()}:
-                with work.step("giving Vagrant the box of the guest image"):
+                with work.step("adding the guest image's box to Vagrant"):
                     command.box_add(self._name, self._catalogue.as_uri())
 
     def give_back(self, work: Work) -> None:
-        """Remove the box where Vagrant and libvirt keep it, and have Vagrant forget machines that are gone.
+        """Remove the box from Vagrant and libvirt, and make Vagrant forget machines that no longer exist.
 
         Raises:
-            BrokenEnvironment: Vagrant or libvirt failed; it can be tried again.
+            BrokenEnvironment: Vagrant or libvirt failed; it can be retried.
         """
         with self._alone(work):
             command = VagrantCommand(self._directory, work)
-            # It looks at every machine of the user's, and one that hangs would hold it up; the list is only a list.
+            # It checks every machine of this user, and one that hangs would block it; its result is not essential.
             with contextlib.suppress(BrokenEnvironment):
                 command.forget_the_gone()
             if any(box.name == self._name for box in command.box_list()):
@@ -103,15 +103,15 @@ class OwnBox:
             if self._libvirt_uri:
                 libvirt.remove_volumes(self._libvirt_uri, _volume(self._name))
             shutil.rmtree(self._directory)
-            with contextlib.suppress(OSError):  # another hypervisor's is still there
+            with contextlib.suppress(OSError):  # the directory of another hypervisor remains
                 self._directory.parent.rmdir()
 
     @contextmanager
     def first_alone(self, box: Box, work: Work) -> Iterator[None]:
-        """Keep other machines of a box, whosever it is, waiting until the first one is made.
+        """Make other machines of a box, of any lab, wait until the first one is created.
 
-        Several Vagrants that begin at once would each fetch the box; and libvirt's plugin takes the volume that one is
-        still filling for a whole one, and boots from it.
+        Several Vagrants started in parallel would each fetch the box; and libvirt's plugin would boot from a volume
+        that is still being filled.
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._alone(work))
@@ -120,7 +120,7 @@ class OwnBox:
             yield
 
     def _is_whole(self, box: Box, work: Work) -> bool:
-        """Tell whether a machine was made of the box before; asked while nobody else makes one."""
+        """Return whether a machine was created from the box before; called while the lock is held."""
         if self._libvirt_uri:
             prefix = f"{_volume(box.name)}_vagrant_box_image_{box.version or ''}"
             return bool(libvirt.volumes(self._libvirt_uri, prefix))
@@ -128,7 +128,7 @@ class OwnBox:
         return any(known.name == box.name for known in VagrantCommand(self._directory, work).box_list())
 
     def _alone(self, work: Work) -> contextlib.AbstractContextManager[None]:
-        """Keep other labs of the same user out, too: Vagrant's boxes are theirs as well."""
+        """Lock out the user's other labs: Vagrant's boxes are shared."""
         return locked(self._home.cache / "vagrant.lock", "Vagrant's boxes", work, bound_s=BUSY_BOUND_S)
 
     @property
@@ -137,5 +137,5 @@ class OwnBox:
 
 
 def _volume(box: str) -> str:
-    """Give what the names of a box's volumes begin with, by vagrant-libvirt's rule."""
+    """Return the prefix of a box's volume names, by vagrant-libvirt's rule."""
     return box.replace("/", "-VAGRANTSLASH-")

@@ -1,4 +1,4 @@
-"""The embedded provider: QEMU started directly, on the shared guest image, reached over loopback only."""
+"""The embedded provider: QEMU started directly on the shared guest image, reachable over loopback only."""
 
 from __future__ import annotations
 
@@ -6,45 +6,61 @@ import contextlib
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lab import keys, process
-from lab.catalogue.machine import Machine
-from lab.endpoint import Endpoint
-from lab.errors import BrokenEnvironment
-from lab.files import require_space, write_whole
-from lab.home import PROVISION, Home
-from lab.image import build as image_build
-from lab.image import initramfs
-from lab.image.recipe import Recipe
-from lab.provider import accelerator, boot, clock, console, ingredients, qemu_process, snapshot
+from lab.endpoint.endpoint import Endpoint
+from lab.foundation import keys, process
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.files import require_space, write_whole
+from lab.foundation.home import PROVISION, Home
+from lab.foundation.later import Later
+from lab.foundation.work import Work
+from lab.provider import qemu_process
 from lab.provider.base import HOST, State
-from lab.provider.boot import Boot
 from lab.provider.qemu_process import CONSOLE, DISK, INITRAMFS, LOG, Started, text_of
 from lab.provider.saved import Ingredients, SavedState
-from lab.ssh import Shell
-from lab.work import Work
+
+if TYPE_CHECKING:
+    from lab.catalogue.machine import Machine
+    from lab.endpoint import ssh
+    from lab.image import build as image_build
+    from lab.image import initramfs, recipe
+    from lab.provider import accelerator, boot, clock, console, ingredients, snapshot
+    from lab.provider.boot import Boot
+else:
+    accelerator = Later("lab.provider.accelerator")
+    boot = Later("lab.provider.boot")
+    clock = Later("lab.provider.clock")
+    console = Later("lab.provider.console")
+    image_build = Later("lab.image.build")
+    ingredients = Later("lab.provider.ingredients")
+    initramfs = Later("lab.image.initramfs")
+    recipe = Later("lab.image.recipe")
+    snapshot = Later("lab.provider.snapshot")
+    ssh = Later("lab.endpoint.ssh")
 
 HALT_BOUND_S = 15.0
-"""For the guest's own shutdown; after that it is switched off."""
+"""Timeout of the guest's shutdown, after which it is switched off."""
 
 LISTENING = "Server listening on"
-"""sshd's own words on the console: see provision/image/rootfs/etc/inittab."""
+"""sshd's message on the console: see provision/image/rootfs/etc/inittab."""
 
-SEED_BYTES = 512
-"""All that the pool of an old kernel takes: 4096 bits (drivers/char/random.c, INPUT_POOL_SHIFT)."""
+SEED_BYTES = 1024
+"""Twice the size of an old kernel's input pool: the second half is credited bit by bit (image/login/login.c)."""
 
 DISK_GROWTH_MB = 200
-"""What a machine's own disk may come to hold."""
+"""Disk space that a machine's own disk may need."""
 
 
 class Qemu:
     """Runs each machine as one QEMU process on an overlay of the shared image.
 
     Args:
-        home: Where machines and the image cache lie.
-        work: Told of each step.
+        home: Directory of machines and image cache.
+        work: Reports each step.
     """
 
     def __init__(self, home: Home, work: Work) -> None:
@@ -52,13 +68,13 @@ class Qemu:
         self._work = work
 
     def state(self, machine: Machine) -> State:
-        """Tell how far the machine's life has come."""
+        """Return the machine's state."""
         if self._running(machine):
             return State.RUNNING
         return State.HALTED if (self._home.machine(machine.name) / DISK).exists() else State.ABSENT
 
     def endpoint(self, machine: Machine) -> Endpoint:
-        """Give the endpoint of a running machine.
+        """Return the endpoint of a running machine.
 
         Raises:
             BrokenEnvironment: it is not running.
@@ -71,8 +87,8 @@ class Qemu:
         return self._endpoint(machine, started.port)
 
     def prepare(self, machines: Sequence[Machine]) -> None:
-        """Build the guest image, when there is none of today's recipe."""
-        del machines  # it is the same for all
+        """Build the guest image, if there is none for the current recipe."""
+        del machines  # all use the same image
         process.require("qemu-system-x86_64", "qemu-system-x86")
         self._image()
 
@@ -80,7 +96,7 @@ class Qemu:
         """Bring the machine up until sshd listens.
 
         Raises:
-            BrokenEnvironment: QEMU, the image, space or a port is missing, or the guest did not boot.
+            BrokenEnvironment: QEMU, the image, disk space or a port is missing, or the guest did not boot.
             Cancelled: the work was cancelled. In either case no process of the machine is left.
         """
         started = self._running(machine)
@@ -97,15 +113,15 @@ class Qemu:
         return self._endpoint(machine, started.port)
 
     def has_saved(self, machine: Machine) -> bool:
-        """Tell whether the machine has a saved state, for whatever it was made of."""
+        """Return whether the machine has a saved state, whatever its cache key."""
         return SavedState(self._home.machine(machine.name)).exists()
 
     def can_resume(self, machine: Machine, provisioning: str) -> bool:
-        """Tell whether the machine has a saved state made of what would be made today; one of anything else is removed.
+        """Return whether the machine has a saved state with the current cache key; a stale one is removed.
 
         Args:
             machine: The machine.
-            provisioning: Names what was done to it before it was saved.
+            provisioning: Identifies what was done to it before it was saved.
         """
         saved = SavedState(self._home.machine(machine.name))
         if not saved.exists():
@@ -114,35 +130,35 @@ class Qemu:
         differs = saved.differs_in(self._ingredients(machine, image, argv, provisioning))
         if differs:
             saved.remove()
-            self._work.note(f"it boots: its saved state was made with other {', '.join(differs)}", machine.name)
+            self._work.note(f"it boots: its saved state was made with a different {', '.join(differs)}", machine.name)
         return not differs
 
     def resume(self, machine: Machine) -> float:
-        """Start a machine that is off from its saved state, on that state's disk; its clock stood still.
+        """Restore a stopped machine from its saved state and disk; its clock did not run meanwhile.
 
         Returns:
-            How far its clock is behind the host's, in seconds.
+            By how many seconds its clock is behind the host's.
 
         Raises:
-            BrokenEnvironment: the state is damaged, or QEMU refuses it.
+            BrokenEnvironment: the state is damaged, or QEMU rejects it.
             Cancelled: the work was cancelled. In either case no process of the machine is left.
         """
         directory = self._home.machine(machine.name)
         _, argv = self._start_of(machine)
         return snapshot.resume(machine, argv, directory, self._work)
 
-    def save(self, machine: Machine, provisioning: str, shell: Shell) -> None:
-        """Save the state of a running machine, in place of the one before; it runs on.
+    def save(self, machine: Machine, provisioning: str, shell: ssh.Shell) -> None:
+        """Snapshot a running machine, replacing the previous snapshot; it keeps running.
 
         Args:
             machine: The machine.
-            provisioning: Names what was done to it.
+            provisioning: Identifies what was done to it.
             shell: A connection to it.
 
         Raises:
-            StandsStill: it did not run on, and was switched off; what was saved before is still there.
-            BrokenEnvironment: it could not be saved; likewise, and it runs on.
-            Cancelled: the work was cancelled; likewise.
+            StandsStill: it did not resume, and was switched off; the previous snapshot is kept.
+            BrokenEnvironment: it could not be saved; the previous snapshot is kept, and it keeps running.
+            Cancelled: the work was cancelled; the previous snapshot is kept, and it keeps running.
         """
         image, argv = self._start_of(machine)
         made_of = self._ingredients(machine, image, argv, provisioning)
@@ -155,7 +171,7 @@ class Qemu:
             raise
 
     def discard(self, machine: Machine) -> None:
-        """Switch off a machine that could not be resumed; its saved state goes, and the disk it was to go on with."""
+        """Switch off a machine that could not be restored; remove its saved state and the disk restored from it."""
         self.switch_off(machine)
         directory = self._home.machine(machine.name)
         SavedState(directory).remove()
@@ -167,23 +183,23 @@ class Qemu:
         if started is None:
             return
         with self._work.step("halting", machine.name):
-            # A guest that hangs cannot be asked, and must go all the same.
+            # A guest that hangs does not answer, and is switched off below.
             with (
                 contextlib.suppress(BrokenEnvironment),
-                Shell(self._endpoint(machine, started.port), self._work) as shell,
+                ssh.Shell(self._endpoint(machine, started.port), self._work) as shell,
             ):
                 shell.run(["busybox", "reboot"], bound_s=HALT_BOUND_S)
                 self._work.wait_until(lambda: self._running(machine) is None, HALT_BOUND_S)
             self.switch_off(machine)
 
     def switch_off(self, machine: Machine) -> None:
-        """Stop the machine at once, as by its power button; its disk stays."""
+        """Stop the machine at once, like a power button; its disk is kept."""
         started = self._running(machine)
         if started is not None:
             started.end()
 
     def destroy(self, machine: Machine) -> None:
-        """Switch the machine off and remove all that is its own."""
+        """Switch the machine off and remove its files."""
         directory = self._home.machine(machine.name)
         if not directory.exists():
             return
@@ -192,7 +208,7 @@ class Qemu:
             shutil.rmtree(directory, ignore_errors=True)
 
     def _image(self) -> image_build.Image:
-        return image_build.ensure(Recipe.from_environment(PROVISION), self._home.cache, self._work)
+        return image_build.ensure(recipe.Recipe.from_environment(PROVISION), self._home.cache, self._work)
 
     def _endpoint(self, machine: Machine, port: int) -> Endpoint:
         directory = self._home.machine(machine.name)
@@ -204,11 +220,11 @@ class Qemu:
         return qemu_process.running(self._home.machine(machine.name))
 
     def _start_of(self, machine: Machine) -> tuple[image_build.Image, list[str]]:
-        """Give the image a machine runs on, and what its QEMU is started with."""
+        """Return the image of a machine, and the arguments of its QEMU."""
         self.prepare([machine])
         image = self._image()
         boot_from = boot.of(machine, image, self._home)
-        # With a kernel that is known to boot.
+        # Probe with a kernel that is known to boot.
         accel = accelerator.choose(next(map(image.kernel, image.releases)), self._home.cache, self._work)
         return image, qemu_process.arguments(machine, boot_from, accel, self._home.machine(machine.name))
 
@@ -230,8 +246,8 @@ class Qemu:
         if disk.exists() and made_of.exists() and made_of.read_text() == image.path.name:
             return
         if disk.exists():
-            self._work.note("the guest image has changed: its disk is made anew", machine.name)
-        with self._work.step("making its disk, an overlay of the guest image", machine.name):
+            self._work.note("the guest image has changed: recreating its disk", machine.name)
+        with self._work.step("creating its disk, an overlay of the guest image", machine.name):
             require_space(directory, DISK_GROWTH_MB)
             unfinished = directory / "disk.unfinished"
             process.run(
@@ -254,7 +270,7 @@ class Qemu:
             write_whole(made_of, image.path.name)
 
     def _seed(self, machine: Machine, boot_from: Boot, directory: Path) -> None:
-        """Append what makes the guest this machine to its initramfs: name, keys and randomness."""
+        """Write the machine's initramfs with its host name, keys and random seed appended."""
         with tempfile.TemporaryDirectory(dir=directory, prefix="seed-") as name:
             seed = Path(name) / "tree" / "seed"
             seed.mkdir(parents=True)
@@ -266,17 +282,22 @@ class Qemu:
             (seed / "random").write_bytes(secrets.token_bytes(SEED_BYTES))
             archive = Path(name) / "seed.cpio"
             initramfs.pack(seed.parent, archive, work=self._work, log=directory / "cpio.log")
-            # Archives may follow one another, aligned to four bytes (Documentation/driver-api/early-userspace).
+            # cpio archives may be concatenated, aligned to four bytes (Documentation/driver-api/early-userspace).
             parts = [part.read_bytes() for part in (*boot_from.initramfs, archive)]
             aligned = b"".join(part + b"\0" * (-len(part) % 4) for part in parts)
             write_whole(directory / INITRAMFS, aligned, mode=0o600)
 
     def _boot(self, machine: Machine, argv: Sequence[str], directory: Path) -> Started:
-        def listens(started: Started) -> bool:
-            self._work.wait_until(lambda: has_said_so() or has_given_up(started), machine.boot_bound_s)
-            return has_said_so()
+        ending = console.Ending(0.0, by_itself=True)
 
-        def has_said_so() -> bool:
+        def listens(started: Started) -> bool:
+            nonlocal ending
+            began = time.monotonic()
+            self._work.wait_until(lambda: is_listening() or has_given_up(started), machine.boot_bound_s)
+            ending = console.Ending(time.monotonic() - began, by_itself=not started.is_alive)
+            return is_listening()
+
+        def is_listening() -> bool:
             return LISTENING in text_of(directory / CONSOLE)
 
         def has_given_up(started: Started) -> bool:
@@ -284,12 +305,10 @@ class Qemu:
 
         started = qemu_process.start(machine, argv, directory, listens)
         if started is None:
-            why = console.last_words(text_of(directory / CONSOLE))
+            why, help_ = console.failure(text_of(directory / CONSOLE), ending)
             raise BrokenEnvironment(
-                f"{machine.name} did not boot: {why}"
-                if why
-                else f"{machine.name} did not boot within {machine.boot_bound_s:.0f} s or ended by itself",
-                hint=process.last_lines(directory / LOG) or process.last_lines(directory / CONSOLE),
+                f"{machine.name} did not boot: {why}",
+                hint=process.last_lines(directory / LOG) or help_ or process.last_lines(directory / CONSOLE),
                 evidence=directory / CONSOLE,
             )
         return started

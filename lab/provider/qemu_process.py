@@ -1,4 +1,4 @@
-"""One machine's QEMU process: its command line, its start on a free port, and what is remembered of it."""
+"""One machine's QEMU process: its command line, its start on a free port, and its stored process id."""
 
 from __future__ import annotations
 
@@ -6,39 +6,48 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lab import process
-from lab.catalogue.machine import Machine
-from lab.errors import BrokenEnvironment
-from lab.files import write_whole
-from lab.image.recipe import KERNEL_ARGUMENTS
-from lab.provider import accelerator, qmp, tsc
+from lab.foundation import process
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.files import write_whole
+from lab.foundation.later import Later
 from lab.provider.base import HOST, free_port
-from lab.provider.boot import Boot
+
+if TYPE_CHECKING:
+    from lab.catalogue.machine import Machine
+    from lab.image import recipe
+    from lab.provider import accelerator, qmp, tsc
+    from lab.provider.boot import Boot
+else:
+    accelerator = Later("lab.provider.accelerator")
+    qmp = Later("lab.provider.qmp")
+    recipe = Later("lab.image.recipe")
+    tsc = Later("lab.provider.tsc")
 
 PROGRAM = "qemu-system-x86_64"
 
 PORT_TRIES = 5
-"""A free port can be taken between our look and QEMU's; a few tries settle it."""
+"""Attempts to start QEMU: another program may take the free port first."""
 
 CONSOLE, LOG, INITRAMFS, DISK = "console.log", "qemu.log", "initramfs", "disk.qcow2"
-"""Their names in the machine's directory."""
+"""File names in the machine's directory."""
 
 _REMEMBERED = "started.json"
 
 
 class PortTaken(BrokenEnvironment):
-    """The one port that a machine insists on is not free."""
+    """The fixed port of a machine is not free."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """What is remembered of a machine's QEMU process.
+    """Stored description of a machine's QEMU process.
 
     Attributes:
-        pid: Its process id.
-        port: Where the guest's sshd is reached.
-        marker: One of its arguments, which tells it from a stranger with the same id.
+        pid: Process id.
+        port: Port of the guest's sshd.
+        marker: One of its arguments, which distinguishes it from another process with the same id.
     """
 
     pid: int
@@ -47,16 +56,16 @@ class Started:
 
     @property
     def is_alive(self) -> bool:
-        """Tell whether it still runs."""
+        """Whether it is running."""
         return process.is_running(self.pid, self.marker)
 
     def end(self) -> None:
-        """End it; nothing if it is gone."""
+        """Stop it; does nothing if it is gone."""
         process.stop(self.pid, self.marker)
 
 
 def running(directory: Path) -> Started | None:
-    """Give the process of the machine in a directory; None when it has none."""
+    """Return the process of the machine in a directory; None when it has none."""
     try:
         started = Started(**json.loads((directory / _REMEMBERED).read_text()))
     except (OSError, ValueError, TypeError):
@@ -65,12 +74,12 @@ def running(directory: Path) -> Started | None:
 
 
 def arguments(machine: Machine, boot: Boot, accel: str, directory: Path) -> list[str]:
-    """Give what QEMU is started with for a machine, whether it boots or resumes, save for the network and its port."""
+    """Return the QEMU arguments of a machine, for boot and restore alike, without the network and its port."""
     argv = [PROGRAM, "-name", f"five-second-lab-{machine.name}"]
     argv += ["-accel", accel, "-cpu", "host" if accel == accelerator.KVM else "max"]
     argv += ["-smp", str(machine.cpus), "-m", str(machine.memory_mb)]
     argv += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", _marker(directory)]
-    argv += ["-kernel", str(boot.kernel), "-initrd", str(directory / INITRAMFS), "-append", KERNEL_ARGUMENTS]
+    argv += ["-kernel", str(boot.kernel), "-initrd", str(directory / INITRAMFS), "-append", recipe.KERNEL_ARGUMENTS]
     return [*argv, *boot.devices(directory / DISK), *qmp.ARGUMENTS]
 
 
@@ -79,19 +88,19 @@ def start(machine: Machine, argv: Sequence[str], directory: Path, is_up: Callabl
 
     Args:
         machine: The machine.
-        argv: Its `arguments`, and more.
+        argv: Its `arguments`, and optionally more.
         directory: Its directory.
-        is_up: Waits until the guest is up, and tells whether it is.
+        is_up: Waits until the guest is up, and returns whether it is.
 
     Returns:
         None when the guest did not come up; no process is left then, nor after an error.
 
     Raises:
-        PortTaken: the machine insists on a port, and it is taken.
+        PortTaken: the machine has a fixed port, and it is in use.
         BrokenEnvironment: QEMU could not be started.
     """
-    # Not among the arguments that a saved state is made of: a figure that was measured is never quite the same.
-    argv = [tsc.kernel_arguments(part) if part == KERNEL_ARGUMENTS else part for part in argv]
+    # Not part of a saved state's cache key: a measured rate is never quite the same.
+    argv = [tsc.kernel_arguments(part) if part == recipe.KERNEL_ARGUMENTS else part for part in argv]
     for _ in range(PORT_TRIES):
         port = machine.ssh_port or free_port()
         (directory / CONSOLE).unlink(missing_ok=True)
@@ -118,7 +127,7 @@ def start(machine: Machine, argv: Sequence[str], directory: Path, is_up: Callabl
 
 
 def text_of(log: Path) -> str:
-    """Give what a log holds; nothing when it is not there yet."""
+    """Return a log's content; empty when it does not exist."""
     try:
         return log.read_text(errors="replace")
     except OSError:

@@ -1,6 +1,6 @@
 """QEMU's monitor: one JSON object a line, over a UNIX socket in the machine's directory.
 
-Not by the package qemu.qmp: that one is asyncio, which nothing else here is, for the half dozen questions asked below.
+The package qemu.qmp is asyncio, which the lab does not use otherwise; half a dozen commands do not justify it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from lab.errors import BrokenEnvironment
+from lab.foundation.errors import BrokenEnvironment
 
 SOCKET = "monitor"
-"""Its name in the machine's directory, which is QEMU's own working directory: a long path would not fit an address."""
+"""Socket name in the machine's directory, QEMU's working directory: a full path may be too long for an address."""
 
 ARGUMENTS = ("-qmp", f"unix:{SOCKET},server=on,wait=off")
-"""What QEMU is started with to have a monitor."""
+"""QEMU arguments that create the monitor."""
 
 ANSWER_BOUND_S = 5.0
-"""How long QEMU may take to answer; milliseconds, unless it hangs."""
+"""Timeout for an answer, which takes milliseconds unless QEMU hangs."""
 
 
 class Monitor:
-    """A conversation with a machine's QEMU; use it in a `with` statement, one at a time.
+    """A connection to a QEMU monitor, which accepts one at a time; use it in a `with` statement.
 
     Args:
         directory: The machine's directory.
@@ -40,14 +40,14 @@ class Monitor:
         try:
             self._connect(directory)
             self._lines = self._socket.makefile("rb")
-            self._read()  # QEMU speaks first: its version
+            self._read()  # QEMU's greeting: its version
             self.ask("qmp_capabilities")
         except (OSError, ValueError, BrokenEnvironment) as error:
             self._socket.close()
             raise BrokenEnvironment(f"QEMU's monitor does not answer: {error}") from error
 
-    def ask(self, command: str, **arguments: object) -> Any:  # noqa: ANN401  as json.loads has it
-        """Have QEMU carry out a command, and give what it returns.
+    def ask(self, command: str, **arguments: object) -> Any:  # noqa: ANN401  as for json.loads
+        """Execute a QMP command and return its result.
 
         Args:
             command: Its name.
@@ -60,7 +60,7 @@ class Monitor:
         try:
             self._socket.sendall(json.dumps({"execute": command, "arguments": named}).encode() + b"\n")
             answer = self._read()
-            while "event" in answer:  # told to everyone, in between
+            while "event" in answer:  # asynchronous events may come first
                 answer = self._read()
         except (OSError, ValueError) as error:
             raise BrokenEnvironment(f"QEMU did not answer '{command}': {error}") from error
@@ -82,7 +82,7 @@ class Monitor:
         return dict(json.loads(line))
 
     def close(self) -> None:
-        """End the conversation: QEMU has one at a time."""
+        """Close the connection: QEMU accepts only one."""
         self._lines.close()
         self._socket.close()
 

@@ -1,4 +1,4 @@
-"""The saved state of a machine, as files: whole or not there, checked before it is used, and made of known things."""
+"""Files of a machine's saved state: complete or absent, with checksums and a cache key."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.errors import BrokenEnvironment
-from lab.files import write_whole
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.files import write_whole
 
 FORMAT = "1"
-"""Goes up when an older state must not be resumed any more, whatever it was made of."""
+"""Incremented when older states must no longer be restored, whatever their cache key."""
 
 Ingredients = Mapping[str, str]
-"""What went into a state: what people call each thing, and what names this one of it."""
+"""Cache key of a state: for each part its name and the value that identifies it."""
 
 MEMORY, DISK, CLOCK, _MANIFEST = "memory", "disk.qcow2", "clock", "manifest.json"
 
@@ -39,40 +39,40 @@ class SavedState:
 
     @property
     def memory(self) -> Path:
-        """Memory and devices, as QEMU's migration stream."""
+        """Memory and devices, as a QEMU migration stream."""
         return self._path / MEMORY
 
     @property
     def disk(self) -> Path:
-        """The machine's own disk at that moment; to be copied, never written."""
+        """The machine's disk at that moment; to be copied, never written."""
         return self._path / DISK
 
     @property
     def clock_s(self) -> float:
-        """What the guest's clock said at that moment, in seconds since 1970.
+        """Guest time of the snapshot, in seconds since 1970.
 
         Raises:
-            BrokenEnvironment: the file does not tell.
+            BrokenEnvironment: the file is unreadable.
         """
         try:
             return float((self._path / CLOCK).read_text())
         except (OSError, ValueError) as error:
-            raise BrokenEnvironment("it does not tell what time it was") from error
+            raise BrokenEnvironment("its time of saving is unreadable") from error
 
     def exists(self) -> bool:
-        """Tell whether there is one, for whatever it was made of."""
+        """Return whether there is a state, whatever its cache key."""
         return self._path.exists()
 
     def differs_in(self, wanted: Ingredients) -> list[str]:
-        """Give what it was made of otherwise than is wanted now; everything, when it does not say."""
+        """Return the parts in which its cache key differs; all parts when its manifest is unreadable."""
         made_of = self._manifest().get("made_of", {})
         return [name for name in {**wanted, **made_of} if wanted.get(name) != made_of.get(name)]
 
     def check(self) -> None:
-        """Make sure that its files are as they were written.
+        """Check the files' checksums.
 
         Raises:
-            BrokenEnvironment: they are not.
+            BrokenEnvironment: they do not match.
         """
         sums = self._manifest().get("sums")
         if sums != {name: _sum(self._path / name) for name in _FILES}:
@@ -80,19 +80,19 @@ class SavedState:
 
     @contextmanager
     def written(self, made_of: Ingredients) -> Iterator[Path]:
-        """Give a directory for `MEMORY`, `DISK` and `CLOCK`; at the end it becomes the state, after an error nothing.
+        """Yield a directory for `MEMORY`, `DISK` and `CLOCK`, which becomes the state unless an error is raised.
 
         Args:
-            made_of: What goes into the state.
+            made_of: Cache key of the state.
         """
-        # It holds the guest's memory, and so its keys.
+        # The directory contains the guest's memory, including its keys.
         self._remove(self._scratch)
         self._scratch.mkdir(mode=0o700)
         try:
             for name in _FILES:
                 (self._scratch / name).touch(mode=0o600)
             yield self._scratch
-            # Instead of waiting until the disk has them: what a power cut leaves is found out by its sums.
+            # No fsync: damage by a power failure is detected by the checksums.
             sums = {name: _sum(self._scratch / name) for name in _FILES}
             manifest = {"made_of": dict(made_of), "sums": sums}
             write_whole(self._scratch / _MANIFEST, json.dumps(manifest, indent=1), mode=0o600)
@@ -102,14 +102,14 @@ class SavedState:
             self._remove(self._scratch)
 
     def remove(self) -> None:
-        """Remove it, and what a killed command left half written."""
+        """Remove it, and any incomplete state left by a killed command."""
         self._remove(self._path)
         self._remove(self._scratch)
 
     def _manifest(self) -> dict[str, dict[str, object]]:
         try:
-            found = json.loads((self._path / _MANIFEST).read_text())
-            return {name: dict(found[name]) for name in ("made_of", "sums")}
+            manifest = json.loads((self._path / _MANIFEST).read_text())
+            return {name: dict(manifest[name]) for name in ("made_of", "sums")}
         except (OSError, ValueError, TypeError, KeyError):
             return {}
 
@@ -119,7 +119,7 @@ class SavedState:
 
 
 def _sum(path: Path) -> list[int] | None:
-    """Give a file's size and CRC-32: against accidents; nobody else can write it."""
+    """Return a file's size and CRC-32, against accidental damage; other users cannot write it."""
     try:
         with path.open("rb") as file:
             crc = 0

@@ -1,4 +1,4 @@
-"""Saves what a machine's QEMU is in the middle of, and goes on from there in a new one."""
+"""Snapshots and restores a running VM."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import process
 from lab.catalogue.machine import Machine
-from lab.errors import BrokenEnvironment
-from lab.files import require_space
+from lab.foundation import process
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.files import require_space
+from lab.foundation.work import Work
 from lab.provider import qemu_process
 from lab.provider.qemu_process import DISK, LOG, Started
 from lab.provider.qmp import Monitor
 from lab.provider.saved import CLOCK, MEMORY, Ingredients, SavedState
-from lab.work import Work
 
 BOUND_S = 60.0
-"""For writing or reading the memory: a tenth of a second for what a guest uses of it, unless the disk is slow."""
+"""Timeout for writing or reading the memory: a tenth of a second for the pages in use, unless the disk is slow."""
 
 RUN_ON_BOUND_S = 30.0
-"""For letting a guest run on that was stopped; milliseconds, unless QEMU hangs."""
+"""Timeout for resuming a stopped guest; milliseconds, unless QEMU hangs."""
 
 PAUSE_S = 0.005
 
 _UNLIMITED = 1 << 40
-"""Bytes a second: QEMU's own default is meant for a network that others use too."""
+"""Bytes per second: QEMU's default limit is meant for migration over a shared network."""
 
 
 class StandsStill(BrokenEnvironment):
-    """A machine whose guest does not run on after its state was saved, or was not."""
+    """A machine whose guest could not be resumed after it was stopped for a snapshot."""
 
 
 def save(machine: Machine, directory: Path, made_of: Ingredients, behind_s: float, work: Work) -> None:
-    """Save the state of a running machine, in place of the one before; it stands still meanwhile and then runs on.
+    """Snapshot a running machine, replacing the previous snapshot; it is stopped meanwhile and then resumed.
 
     Args:
         machine: The machine.
         directory: Its directory.
-        made_of: What went into the state.
-        behind_s: How far the guest's clock is behind the host's, in seconds.
-        work: Whose cancellation ends it.
+        made_of: Cache key of the state.
+        behind_s: By how many seconds the guest's clock is behind the host's.
+        work: Checked for cancellation.
 
     Raises:
-        StandsStill: it does not run on; what was saved before is still there.
-        BrokenEnvironment: there is no space, or QEMU refused; likewise, and the machine runs on.
-        Cancelled: the work was cancelled; likewise.
+        StandsStill: it could not be resumed; the previous snapshot is kept.
+        BrokenEnvironment: disk space is missing, or QEMU failed; the previous snapshot is kept, and it keeps running.
+        Cancelled: the work was cancelled; the previous snapshot is kept, and it keeps running.
     """
     saved = SavedState(directory)
     disk_mb = (directory / DISK).stat().st_size // 1_000_000
@@ -58,7 +58,7 @@ def save(machine: Machine, directory: Path, made_of: Ingredients, behind_s: floa
                 monitor.ask("stop")
                 (scratch / CLOCK).write_text(str(time.time() - behind_s))
                 _write_memory(monitor, scratch.name, work)
-                # QEMU has let go of the disk by now, with all that it kept back of it, until it goes on.
+                # QEMU has flushed and released the disk by now, until the guest is resumed.
                 shutil.copyfile(directory / DISK, scratch / DISK)
         finally:
             _run_on(directory)
@@ -66,20 +66,20 @@ def save(machine: Machine, directory: Path, made_of: Ingredients, behind_s: floa
 
 
 def resume(machine: Machine, argv: Sequence[str], directory: Path, work: Work) -> float:
-    """Start a machine's QEMU from its saved state, on a copy of the saved disk; it then runs.
+    """Restore a machine from its snapshot, on a copy of the snapshot's disk; it runs on return.
 
     Args:
-        machine: The machine; it must be off.
-        argv: What its QEMU is started with; the same as when it was saved.
+        machine: The machine; it must be stopped.
+        argv: QEMU's arguments; the same as when the snapshot was made.
         directory: Its directory.
-        work: Whose cancellation ends it.
+        work: Checked for cancellation.
 
     Returns:
-        How far the guest's clock is behind the host's, in seconds.
+        By how many seconds the guest's clock is behind the host's.
 
     Raises:
-        PortTaken: the machine insists on a port, and it is taken.
-        BrokenEnvironment: the state is damaged, or QEMU refuses it.
+        PortTaken: the machine has a fixed port, and it is in use.
+        BrokenEnvironment: the state is damaged, or QEMU rejects it.
         Cancelled: the work was cancelled. No process is left in any of these cases.
     """
     saved = SavedState(directory)
@@ -90,9 +90,9 @@ def resume(machine: Machine, argv: Sequence[str], directory: Path, work: Work) -
     memory, clock_s = saved.memory.relative_to(directory), saved.clock_s
     behind_s = 0.0
 
-    def goes_on(started: Started) -> bool:
+    def is_resumed(started: Started) -> bool:
         nonlocal behind_s
-        # A QEMU that cannot read the state ends by itself, and its log says why.
+        # A QEMU that cannot read the state exits, and its log has the reason.
         with contextlib.suppress(BrokenEnvironment):
             monitor = work.wait_until(lambda: _monitor(directory) or not started.is_alive, BOUND_S, PAUSE_S)
             if isinstance(monitor, Monitor):
@@ -103,13 +103,13 @@ def resume(machine: Machine, argv: Sequence[str], directory: Path, work: Work) -
                 return True
         return False
 
-    if qemu_process.start(machine, [*argv, "-incoming", f"exec:exec cat {memory}"], directory, goes_on) is None:
-        raise BrokenEnvironment(process.last_lines(directory / LOG) or "QEMU did not take it")
+    if qemu_process.start(machine, [*argv, "-incoming", f"exec:exec cat {memory}"], directory, is_resumed) is None:
+        raise BrokenEnvironment(process.last_lines(directory / LOG) or "QEMU did not accept it")
     return behind_s
 
 
 def was_cut_off(directory: Path) -> bool:
-    """Tell whether a machine's QEMU stands still because a command was killed while it saved or resumed it."""
+    """Return whether a machine's QEMU is paused because a command was killed while it saved or restored the machine."""
     monitor = _monitor(directory)
     if monitor is None:
         return False
@@ -118,25 +118,27 @@ def was_cut_off(directory: Path) -> bool:
 
 
 def _run_on(directory: Path) -> None:
-    """Have a machine run on that was stopped, whatever has happened meanwhile."""
+    """Resume a stopped machine, whatever happened meanwhile."""
     deadline = time.monotonic() + RUN_ON_BOUND_S
     while True:
-        # A conversation of its own each time: in one with an answer missing, each answer is to an earlier question.
+        # Reconnect each time: after a lost answer every answer on a connection belongs to an earlier command.
         try:
             with Monitor(directory) as monitor:
                 with contextlib.suppress(BrokenEnvironment):
-                    monitor.ask("migrate_cancel")  # does nothing to one that has ended
+                    monitor.ask("migrate_cancel")  # no effect on a completed migration
                 monitor.ask("cont")
                 return
         except BrokenEnvironment as error:
             if time.monotonic() > deadline:
-                raise StandsStill(f"it was stopped to save its state, and does not run on: {error.message}") from error
+                raise StandsStill(
+                    f"it was stopped to save its state, and cannot be resumed: {error.message}"
+                ) from error
         time.sleep(PAUSE_S)
 
 
 def _write_memory(monitor: Monitor, target: str, work: Work) -> None:
     monitor.ask("migrate-set-parameters", max_bandwidth=_UNLIMITED)
-    # By a relative name, which no shell can misread: QEMU's working directory is the machine's.
+    # A relative name needs no shell quoting: QEMU's working directory is the machine's.
     monitor.ask("migrate", uri=f"exec:exec cat >{target}/{MEMORY}")
 
     def ended() -> str | None:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from lab import keys, process
 from lab.catalogue.machine import Box, CentOS, Debian, Hypervisor, Machine
-from lab.endpoint import Endpoint
-from lab.errors import BadInput, BrokenEnvironment
-from lab.files import write_whole
-from lab.home import PROJECT, PROVISION, Home
+from lab.endpoint.endpoint import Endpoint
+from lab.endpoint.ssh import LOGIN_BOUND_S, answers
+from lab.foundation import keys, process
+from lab.foundation.errors import BadInput, BrokenEnvironment
+from lab.foundation.files import write_whole
+from lab.foundation.home import PROJECT, PROVISION, Home
+from lab.foundation.work import Work
 from lab.image import build as image_build
-from lab.image.recipe import KERNEL_ARGUMENTS, Recipe
-from lab.provider import libvirt, tsc
+from lab.image.recipe import Recipe
+from lab.provider import libvirt
+from lab.provider.accelerator import Acceleration
 from lab.provider.base import HOST, State, free_port
 from lab.provider.own_box import OwnBox
 from lab.provider.vagrant_cli import BoxMissingError, NotBootedError, VagrantCommand
-from lab.provider.vagrantfile import BOOT_ATTEMPTS, DirectKernel, Setting, render
-from lab.ssh import LOGIN_BOUND_S, answers
-from lab.work import Work
+from lab.provider.vagrant_directory import VagrantDirectory
+from lab.provider.vagrantfile import BOOT_ATTEMPTS, Setting, render
 
 TEMPLATE = PROJECT / "Vagrantfile.j2"
 LOGIN_SCRIPT = PROVISION / "vagrant" / "login.sh"
@@ -35,44 +35,46 @@ VAGRANT_PROVIDER = {
     Hypervisor.LIBVIRT_SESSION: "libvirt",
     Hypervisor.QEMU: "qemu",
 }
-"""What Vagrant calls each."""
+"""Vagrant's names for hypervisors."""
 
 HALT_BOUND_S = 120.0
-"""For the guest's own shutdown, as Vagrant sees it; after that it is switched off."""
+"""Timeout of the guest's shutdown, after which it is switched off."""
 
 _HOST_KEY = re.compile(r"lab: host key: (ecdsa-sha2-nistp256 [A-Za-z0-9+/=]+)\s")
-"""What provision/vagrant/login.sh says, wherever Vagrant puts it."""
+"""Output of provision/vagrant/login.sh, anywhere in Vagrant's log."""
 
 _RUNNING = frozenset({"running", "inaccessible"})
-"""The states in which a guest's kernel runs, as Vagrant's providers call them; libvirt's plugin calls a guest whose
-agent does not answer inaccessible."""
+"""Vagrant providers' names for states with a running kernel; libvirt's plugin uses "inaccessible" when the guest agent
+does not answer."""
 
 
 class Vagrant:
-    """Brings each machine up in a directory of its own, with a Vagrantfile rendered for it.
+    """Brings each machine up in a separate directory, with a Vagrantfile rendered for it.
 
     Args:
-        home: Where machines lie.
-        work: Told of each step.
-        hypervisor: What runs the guests.
-        accelerated: Tells whether it has hardware virtualisation here; asked only when a machine is made.
+        home: Directory of the machines.
+        work: Reports each step.
+        hypervisor: The hypervisor of the guests.
+        acceleration: Returns whether it has hardware virtualisation here; called only when a machine is created.
     """
 
-    def __init__(self, home: Home, work: Work, hypervisor: Hypervisor, accelerated: Callable[[], bool]) -> None:
+    def __init__(
+        self, home: Home, work: Work, hypervisor: Hypervisor, acceleration: Callable[[], Acceleration]
+    ) -> None:
         self._home = home
         self._work = work
         self._hypervisor = hypervisor
-        self._accelerated = accelerated
+        self._acceleration = acceleration
         lab_id = hashlib.sha256(str(home.path).encode()).hexdigest()[:8]
         self._prefix = f"five-second-lab-{lab_id}-"
         self._own_box = OwnBox(home, lab_id, hypervisor, self._uri if self._by_libvirt else None)
 
     def state(self, machine: Machine) -> State:
-        """Tell how far the machine's life has come."""
-        if not self._is_known(machine):
+        """Return the machine's state."""
+        if not self._directory(machine).is_known:
             return State.ABSENT
-        if self._host_key(machine) and answers(HOST, self._ssh_port(machine)):
-            # Vagrant would take a second to say so.
+        if self._directory(machine).host_key and answers(HOST, self._directory(machine).ssh_port):
+            # Avoids `vagrant status`, which takes a second.
             return State.RUNNING
         (status,) = self._command(machine).status()
         if status.state in _RUNNING:
@@ -80,10 +82,10 @@ class Vagrant:
         return State.ABSENT if status.state == "not_created" else State.HALTED
 
     def endpoint(self, machine: Machine) -> Endpoint:
-        """Give the endpoint of a running machine.
+        """Return the endpoint of a running machine.
 
         Raises:
-            BrokenEnvironment: it is not running, or was never brought up to its end.
+            BrokenEnvironment: it is not running, or its creation was never completed.
         """
         state = self.state(machine)
         if state is not State.RUNNING:
@@ -93,41 +95,41 @@ class Vagrant:
         return self._endpoint(machine)
 
     def prepare(self, machines: Sequence[Machine]) -> None:
-        """Make the box of the lab's image and give it to Vagrant, when one of these machines needs it."""
-        if any(isinstance(machine.system, Debian) and not self._is_known(machine) for machine in machines):
+        """Build the box of the lab's image and add it to Vagrant, if one of these machines needs it."""
+        if any(isinstance(machine.system, Debian) and not self._directory(machine).is_known for machine in machines):
             self._own_box.take_in(self._work)
 
     def up(self, machine: Machine) -> Endpoint:
         """Bring the machine up until Vagrant has logged in to it.
 
         Raises:
-            BrokenEnvironment: Vagrant, a plugin, the box, space or a port is missing, or the guest did not boot.
-            Cancelled: the work was cancelled; Vagrant has undone what it was doing.
+            BrokenEnvironment: Vagrant, a plugin, the box, disk space or a port is missing, or the guest did not boot.
+            Cancelled: the work was cancelled; Vagrant has cleaned up.
         """
         state = self.state(machine)
         if state is State.RUNNING and not self._answers_soon(machine):
-            # Whoever rebooted it: libvirt's plugin opens the way to a guest's port when it boots one, and never again.
-            self._work.note("it runs, but its SSH server does not answer: booting it anew", machine.name)
+            # After a reboot: libvirt's plugin forwards a guest's port only when it boots the guest itself.
+            self._work.note("it runs, but its SSH server does not answer: booting it again", machine.name)
             self.halt(machine)
             state = State.HALTED
-        if state is State.RUNNING and self._host_key(machine):
+        if state is State.RUNNING and self._directory(machine).host_key:
             return self._endpoint(machine)
         if state is State.ABSENT:
             self._make(machine)
         else:
             with self._work.step("vagrant up", machine.name):
                 self._vagrant_up(machine)
-        if not self._host_key(machine):
-            # Cut off after the boot and before the lab's key was in.
+        if not self._directory(machine).host_key:
+            # Interrupted after the boot and before the lab's key was installed.
             with self._work.step("vagrant provision", machine.name):
                 self._command(machine).provision()
             self._note_host_key(machine)
         return self._endpoint(machine)
 
     def switch_off(self, machine: Machine) -> None:
-        """Stop the machine at once, as by its power button; its disk stays."""
+        """Stop the machine at once, like a power button; its disk is kept."""
         if self._by_libvirt:
-            # Not by way of Vagrant, which was perhaps cut off before it wrote down which domain is its own.
+            # Not through Vagrant, which may have been killed before it stored the id of its domain.
             libvirt.switch_off(self._uri, self._prefix + machine.name)
             self._close_forwards(machine)
         elif self.state(machine) is State.RUNNING:
@@ -147,60 +149,60 @@ class Vagrant:
             self.switch_off(machine)
 
     def destroy(self, machine: Machine) -> None:
-        """Remove the machine; the lab's box goes with `tidy`, boxes from elsewhere stay for the next time.
+        """Remove the machine; the lab's box is removed by `tidy`, other boxes are kept for the next time.
 
         Raises:
-            BrokenEnvironment: Vagrant failed; what it left is still known, so that it can be tried again.
+            BrokenEnvironment: Vagrant failed; what is left can be removed by another attempt.
         """
         directory = self._directory(machine)
-        if not directory.exists():
+        if not directory.path.exists():
             return
         with self._work.step("vagrant destroy", machine.name, tidying=True):
             try:
-                if self._is_known(machine):
+                if self._directory(machine).is_known:
                     self._command(machine, tidying=True).destroy()
             except BrokenEnvironment:
-                # A Vagrant that was killed may not know its domain any more; what libvirt knows is removed even so.
+                # A Vagrant that was killed may not know its domain; the domain is removed from libvirt below.
                 if not self._by_libvirt:
                     raise
             if self._by_libvirt:
                 libvirt.remove(self._uri, self._prefix + machine.name)
                 self._close_forwards(machine)
-            shutil.rmtree(directory)
+            shutil.rmtree(directory.path)
 
     def tidy(self) -> None:
-        """Give the lab's box back when no machine needs it any more, and have Vagrant forget machines that are gone.
+        """Remove the lab's box when no machine needs it, and make Vagrant forget machines that no longer exist.
 
         Raises:
-            BrokenEnvironment: Vagrant or libvirt failed; it is tried again the next time.
+            BrokenEnvironment: Vagrant or libvirt failed; it is retried the next time.
         """
         if not any(self._home.path.glob("machines/*/Vagrantfile")):
-            with self._work.step("giving back Vagrant's box of the guest image", tidying=True):
+            with self._work.step("removing the guest image's box from Vagrant", tidying=True):
                 self._own_box.give_back(Work())
 
     def rendered(self, machine: Machine, box: Box | None = None, ssh_port: int | None = None) -> str:
-        """Give the machine's Vagrantfile; touches nothing but the lab's key.
+        """Return the machine's Vagrantfile; creates nothing but the lab's key.
 
         Args:
             machine: The machine.
-            box: The box to start from; the first there is for None.
-            ssh_port: The port that leads to its SSH server; one that is free now for None.
+            box: The box to start from; None for the first one.
+            ssh_port: The port forwarded to its SSH server; None for a free one.
         """
         login = keys.ensure(self._home.path / "keys" / "login")
         setting = Setting(
             hypervisor=self._hypervisor,
-            accelerated=self._accelerated(),
+            accelerated=self._acceleration().works is True,
             box=box or self.boxes(machine)[0],
             ssh_port=ssh_port or machine.ssh_port or free_port(),
             key_file=login.private,
             public_key=login.public,
             prefix=self._prefix,
-            direct_kernel=self._direct_kernel(machine),
+            direct_kernel=self._directory(machine).direct_kernel(machine),
         )
         return render(TEMPLATE, machine, setting)
 
     def boxes(self, machine: Machine) -> list[Box]:
-        """Give the boxes a machine may start from, in the order they are tried.
+        """Return the boxes that a machine may be created from, in the order of preference.
 
         Raises:
             BadInput: there is none for this hypervisor.
@@ -212,21 +214,36 @@ class Vagrant:
             return boxes
         return [self._own_box.box]
 
-    def _make(self, machine: Machine) -> None:
+    def remake(self, machine: Machine) -> bool:
+        """Recreate a machine from the next of its boxes; return whether there was one.
+
+        Raises:
+            BrokenEnvironment: none of the remaining boxes comes up.
+        """
+        used = self._directory(machine).box_number + 1
+        if used >= len(self.boxes(machine)):
+            return False
+        self.destroy(machine)
+        self._make(machine, first=used)
+        return True
+
+    def _make(self, machine: Machine, first: int = 0) -> None:
+        """Create a machine from the first of its boxes that comes up, starting with number `first`."""
         if self._by_libvirt:
-            # What a Vagrant left that was killed over it would be in the way, and Vagrant knows nothing of it.
+            # A domain left by a killed Vagrant would conflict, and Vagrant does not know about it.
             libvirt.remove(self._uri, self._prefix + machine.name)
         self.prepare([machine])
         directory = self._directory(machine)
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "host_key.pub").unlink(missing_ok=True)
-        shutil.copy(LOGIN_SCRIPT, directory / "login.sh")
+        directory.path.mkdir(parents=True, exist_ok=True)
+        directory.delete_host_key()
+        shutil.copy(LOGIN_SCRIPT, directory.path / "login.sh")
         self._copy_kernel(machine)
+        self._note_emulation(machine)
         port = machine.ssh_port or free_port()
-        write_whole(directory / "vagrant.json", json.dumps({"ssh_port": port}))
         boxes = self.boxes(machine)
-        for number, box in enumerate(boxes, start=1):
-            write_whole(directory / "Vagrantfile", self.rendered(machine, box, port), mode=0o600)
+        for number, box in list(enumerate(boxes))[first:]:
+            directory.store_origin(port, number)
+            write_whole(directory.vagrantfile, self.rendered(machine, box, port), mode=0o600)
             named = f"{box.name} {box.version}" if box.version and isinstance(machine.system, CentOS) else box.name
             step = self._work.step(f"vagrant up, box {named}", machine.name)
             try:
@@ -234,11 +251,17 @@ class Vagrant:
                     self._vagrant_up(machine)
                 break
             except BoxMissingError as error:
-                if number == len(boxes):
+                if number == len(boxes) - 1:
                     raise
                 problem = error.message.removeprefix(f"{machine.name}: ")
                 self._work.note(f"{box.name}: {problem}: trying the next box", machine.name)
         self._note_host_key(machine)
+
+    def _note_emulation(self, machine: Machine) -> None:
+        """Report software emulation and its reason; VirtualBox has none and fails by itself."""
+        acceleration = self._acceleration()
+        if acceleration.works is not True and self._hypervisor is not Hypervisor.VIRTUALBOX:
+            self._work.note(f"software emulation, which is slow: {acceleration.reason}", machine.name)
 
     def _vagrant_up(self, machine: Machine) -> None:
         for attempts_left in reversed(range(BOOT_ATTEMPTS)):
@@ -247,13 +270,13 @@ class Vagrant:
             except NotBootedError:
                 if attempts_left == 0:
                     raise
-                self._work.note("the guest did not answer in time: trying once more", machine.name)
+                self._work.note("the guest did not answer in time: trying again", machine.name)
             else:
                 return
 
     def _close_forwards(self, machine: Machine) -> None:
         login = keys.ensure(self._home.path / "keys" / "login")
-        libvirt.close_forwards(self._directory(machine), login.private)
+        libvirt.close_forwards(self._directory(machine).path, login.private)
 
     @property
     def _by_libvirt(self) -> bool:
@@ -261,18 +284,11 @@ class Vagrant:
 
     @property
     def _uri(self) -> str:
-        return "qemu:///session" if self._hypervisor is Hypervisor.LIBVIRT_SESSION else "qemu:///system"
-
-    def _direct_kernel(self, machine: Machine) -> DirectKernel | None:
-        if not isinstance(machine.system, Debian):
-            return None
-        directory = self._directory(machine)
-        told = tsc.kernel_arguments(KERNEL_ARGUMENTS)
-        return DirectKernel(directory / "vmlinuz", directory / "initramfs", told, directory / "console.log")
+        return libvirt.SESSION if self._hypervisor is Hypervisor.LIBVIRT_SESSION else libvirt.SYSTEM
 
     def _copy_kernel(self, machine: Machine) -> None:
-        """Keep the kernel for as long as the machine is there: the image it came with may be replaced."""
-        kernel = self._direct_kernel(machine)
+        """Copy the kernel to the machine's directory, because the image it came with may be replaced."""
+        kernel = self._directory(machine).direct_kernel(machine)
         if kernel is None or not isinstance(machine.system, Debian):
             return
         image = image_build.ensure(Recipe.from_environment(PROVISION), self._home.cache, self._work)
@@ -284,46 +300,35 @@ class Vagrant:
         shutil.copy(image.kernel(series), kernel.kernel)
         shutil.copy(image.initramfs(series), kernel.initramfs)
 
-    def _directory(self, machine: Machine) -> Path:
-        return self._home.machine(machine.name)
+    def _directory(self, machine: Machine) -> VagrantDirectory:
+        return VagrantDirectory(self._home.machine(machine.name))
 
     def _command(self, machine: Machine, *, tidying: bool = False) -> VagrantCommand:
-        # What tidies up is done even when the command was cancelled.
-        return VagrantCommand(self._directory(machine), Work() if tidying else self._work, machine.name)
-
-    def _host_key(self, machine: Machine) -> str | None:
-        path = self._directory(machine) / "host_key.pub"
-        return path.read_text().strip() if path.exists() else None
+        # Cleaning up must not be stopped by a cancelled command.
+        return VagrantCommand(self._directory(machine).path, Work() if tidying else self._work, machine.name)
 
     def _note_host_key(self, machine: Machine) -> None:
-        """Keep the key that the guest's SSH server will be known by; it came over Vagrant's own first login."""
+        """Store the guest's SSH host key, which was printed during Vagrant's first login."""
         log = self._command(machine).log
-        said = _HOST_KEY.findall(log.read_text(errors="replace"))
-        if not said:
+        reported = _HOST_KEY.findall(log.read_text(errors="replace"))
+        if not reported:
             raise BrokenEnvironment(
-                f"{machine.name}: Vagrant ran login.sh, but the guest did not say its host key",
+                f"{machine.name}: Vagrant ran login.sh, but the guest did not print its host key",
                 hint=process.last_lines(log),
                 evidence=log,
             )
-        write_whole(self._directory(machine) / "host_key.pub", said[-1] + "\n")
+        self._directory(machine).store_host_key(reported[-1])
 
     def _answers_soon(self, machine: Machine) -> bool:
-        """Tell whether its SSH server answers, be it as late as a login may; on a busy host, seconds are nothing."""
-        port = self._ssh_port(machine)
+        """Return whether its SSH server answers within the login timeout; a busy host may need seconds."""
+        port = self._directory(machine).ssh_port
         return self._work.wait_until(lambda: answers(HOST, port, LOGIN_BOUND_S), LOGIN_BOUND_S) is not None
 
     def _endpoint(self, machine: Machine) -> Endpoint:
         login = keys.ensure(self._home.path / "keys" / "login")
-        host_key = self._host_key(machine)
+        host_key = self._directory(machine).host_key
         if host_key is None:
             raise BrokenEnvironment(
-                f"{machine.name} was never brought up to its end", hint=f"bring it up: lab up {machine.name}"
+                f"{machine.name} was never brought up completely", hint=f"bring it up: lab up {machine.name}"
             )
-        return Endpoint(machine.name, HOST, self._ssh_port(machine), "root", login.private, host_key)
-
-    def _ssh_port(self, machine: Machine) -> int:
-        return int(json.loads((self._directory(machine) / "vagrant.json").read_text())["ssh_port"])
-
-    def _is_known(self, machine: Machine) -> bool:
-        """Tell whether Vagrant was ever asked to bring the machine up."""
-        return (self._directory(machine) / ".vagrant").exists()
+        return Endpoint(machine.name, HOST, self._directory(machine).ssh_port, "root", login.private, host_key)

@@ -1,4 +1,4 @@
-"""Vagrant's command line, by python-vagrant; its commands are bounded, logged and stopped like every program's."""
+"""Vagrant's command line, through python-vagrant, with timeouts, logs and cancellation."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-# python-vagrant warns while it is being imported, where Vagrant is missing; that is said where it matters.
+# python-vagrant logs a warning at import when Vagrant is missing; the lab reports that where it matters.
 logging.getLogger("vagrant").addHandler(logging.NullHandler())
 import vagrant  # noqa: E402
 
-from lab import process  # noqa: E402
-from lab.errors import BrokenEnvironment  # noqa: E402
-from lab.work import Work  # noqa: E402
+from lab.foundation import process  # noqa: E402
+from lab.foundation.errors import BrokenEnvironment  # noqa: E402
+from lab.foundation.work import Work  # noqa: E402
 
 MIN_VERSION = (2, 2, 19)
-"""The first that knows Ruby 3 and today's OpenSSH; Debian 12 has 2.3.4."""
+"""The first version for Ruby 3 and current OpenSSH; Debian 12 has 2.3.4."""
 
 COMMAND_BOUND_S = 3600.0
-"""How long a command may take that does not say otherwise: a box comes over a slow line."""
+"""Default timeout of a command: a box may be downloaded over a slow line."""
 
 ASK_BOUND_S = 60.0
-"""For a question such as `vagrant status`: a second on an idle machine."""
+"""Timeout of a query such as `vagrant status`, which takes a second on an idle machine."""
 
 TIDY_S = 60.0
-"""How long Vagrant may take to undo what it was doing when it is interrupted."""
+"""How long Vagrant may take to clean up when it is interrupted."""
 
 QUIET = {
     "VAGRANT_NO_COLOR": "1",
@@ -33,11 +33,11 @@ QUIET = {
     "VAGRANT_BOX_UPDATE_CHECK_DISABLE": "1",
     "VAGRANT_IGNORE_WINRM_PLUGIN": "1",
 }
-"""Vagrant asks nobody whether there is anything newer."""
+"""Environment that keeps Vagrant from checking for newer versions."""
 
 MISSING = BrokenEnvironment(
     "Vagrant is not installed",
-    hint="install it: apt-get install vagrant vagrant-libvirt; or bring a replica up without it: --provider qemu",
+    hint="lab doctor has the command that installs it; or do without it: --system kernel, or --system replica",
 )
 
 CAUSES = (
@@ -48,7 +48,7 @@ CAUSES = (
             r"doesn't support the provider you requested|The metadata for the box was malformed"
         ),
         "the box cannot be had",
-        "look for its name and the way to it; boxes and their addresses are in lab/machines/*.toml",
+        "check its name and the network; boxes and their addresses are in lab/machines/*.toml",
     ),
     (
         (
@@ -56,7 +56,7 @@ CAUSES = (
             r"error while downloading the metadata for this box"
         ),
         "the box cannot be downloaded",
-        "look at the network; a replica needs none: --replica",
+        "check the network; a replica needs none: --system replica",
     ),
     (
         r"Timed out while waiting for the machine to boot|Fog::Errors::TimeoutError|specified wait_for timeout",
@@ -65,33 +65,39 @@ CAUSES = (
     ),
     (
         r"entered an invalid state while waiting",
-        "the guest ended while it booted",
-        "look at what it said: console.log beside Vagrant's log",
+        "the guest exited while it booted",
+        "look at its output: console.log beside Vagrant's log",
     ),
     (
         r"Could not set up host forwarding rule|cannot forward the specified ports",
         "the port for its SSH server is taken",
-        "free it, or leave ssh_port out of the machine's TOML file and make the machine anew",
+        "free it, or leave ssh_port out of the machine's TOML file and recreate the machine",
     ),
     (
         r"The provider '[^']+' could not be found, but was requested",
         "Vagrant lacks the plugin for this hypervisor",
-        "install it: apt-get install vagrant-libvirt, or vagrant plugin install vagrant-qemu",
+        "lab doctor has the command that installs vagrant-libvirt; for QEMU: vagrant plugin install vagrant-qemu",
     ),
     (
         r"is reporting that it isn't usable on this system",
         "the hypervisor cannot be used here",
-        "Vagrant's log says why; try another one (--hypervisor), or bring a replica up: --provider qemu",
+        "Vagrant's log has the reason; try another one: --hypervisor; or without Vagrant: --system kernel or replica",
     ),
     (
         r"Error while connecting to Libvirt|Failed to connect socket to",
         "libvirt does not answer",
-        "install and start it: apt-get install libvirt-daemon-system libvirt-clients",
+        "start it; lab doctor has the command that installs it",
+    ),
+    (
+        # VBox/err.h: another hypervisor, such as KVM, holds the processor's extension for virtualisation.
+        r"VERR_VMX_IN_VMX_ROOT_MODE|VERR_SVM_IN_USE",
+        "another hypervisor (KVM) uses the processor's hardware virtualisation, which VirtualBox needs for itself",
+        "halt the other guests and unload KVM: rmmod kvm_intel kvm_amd kvm; or use libvirt: --hypervisor libvirt",
     ),
     (
         r"VT-x is (not available|disabled)|KVM kernel module|Could not access KVM",
         "there is no hardware virtualisation",
-        "switch it on in the firmware, or bring a replica up: --provider qemu",
+        "switch it on in the firmware, or do without Vagrant: --system kernel, or --system replica",
     ),
     (
         r"No space left on device",
@@ -99,16 +105,16 @@ CAUSES = (
         "free some where Vagrant keeps its boxes (VAGRANT_HOME) and where the hypervisor keeps its disks",
     ),
 )
-"""What Vagrant's own words stand for, and what to do; the first that fits counts, whatever way the words are wrapped.
-Each is of Vagrant 2.3 (templates/locales/en.yml), of its libvirt plugin 0.11, or of curl, QEMU and libvirt behind."""
+"""Patterns in Vagrant's output with the lab's message and hint; the first match counts, regardless of line breaks.
+The texts are those of Vagrant 2.3 (templates/locales/en.yml), its libvirt plugin 0.11, curl, QEMU and libvirt."""
 
 
 class BoxMissingError(BrokenEnvironment):
-    """A box cannot be had; there may be another."""
+    """A box cannot be obtained; there may be another."""
 
 
 class NotBootedError(BrokenEnvironment):
-    """A guest did not come up in time; another attempt may do better."""
+    """A guest did not come up in time; another attempt may succeed."""
 
 
 _KINDS: dict[str, type[BrokenEnvironment]] = {
@@ -116,16 +122,16 @@ _KINDS: dict[str, type[BrokenEnvironment]] = {
     "the box cannot be downloaded": BoxMissingError,
     "the guest did not boot, or its SSH server did not answer, in time": NotBootedError,
 }
-"""The causes after which something else can be tried."""
+"""Causes after which something else can be tried."""
 
 
 class VagrantCommand(vagrant.Vagrant):  # type: ignore[misc]  # it has no types
     """Vagrant in one directory.
 
     Args:
-        directory: Where the Vagrantfile is.
-        work: Whose cancellation ends the command that runs.
-        machine: The machine's name, for messages; None when it is about none.
+        directory: Directory of the Vagrantfile.
+        work: Its cancellation ends the running command.
+        machine: The machine's name, for messages; None for commands without a machine.
 
     Raises:
         BrokenEnvironment: Vagrant is not installed.
@@ -156,32 +162,32 @@ class VagrantCommand(vagrant.Vagrant):  # type: ignore[misc]  # it has no types
         except BrokenEnvironment as error:
             with self.log.open(errors="replace") as log:
                 log.seek(began_at)
-                told = explained(error, log.read())
+                failure = explained(error, log.read())
             if self._machine:
-                told.message = f"{self._machine}: {told.message}"
-            raise told from error
+                failure.message = f"{self._machine}: {failure.message}"
+            raise failure from error
 
     def _run_vagrant_command(self, args: Sequence[str | None]) -> str:
         argv = self._make_vagrant_command(args)
         return process.output_of(argv, bound_s=ASK_BOUND_S, cwd=self._directory, env=QUIET)
 
     def forget_the_gone(self) -> None:
-        """Drop what Vagrant's list of machines still has of machines that are gone; its libvirt plugin leaves them."""
+        """Remove stale machines from Vagrant's global list, which its libvirt plugin leaves there."""
         self._run_vagrant_command(["global-status", "--prune"])
 
     def remove_box(self, name: str, provider: str) -> None:
-        """Remove a box, all its versions; python-vagrant can only remove one."""
+        """Remove all versions of a box; python-vagrant can remove only one."""
         self._call_vagrant_command(["box", "remove", name, "--provider", provider, "--all", "--force"])
 
 
-def explained(error: BrokenEnvironment, said: str) -> BrokenEnvironment:
-    """Give Vagrant's failure in the lab's words, as far as its output is known.
+def explained(error: BrokenEnvironment, output: str) -> BrokenEnvironment:
+    """Return Vagrant's failure with the lab's message, if its output is known.
 
     Args:
-        error: The failure as seen from outside.
-        said: All that the command printed.
+        error: The failure of the command.
+        output: The command's output.
     """
-    words = " ".join(said.split())
+    words = " ".join(output.split())
     for pattern, message, hint in CAUSES:
         if re.search(pattern, words, re.IGNORECASE):
             kind = _KINDS.get(message, BrokenEnvironment)
@@ -190,13 +196,13 @@ def explained(error: BrokenEnvironment, said: str) -> BrokenEnvironment:
 
 
 def version_of(text: str) -> tuple[int, ...]:
-    """Give Vagrant's version as numbers; nothing for a text that has none."""
-    found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
-    return tuple(int(part) for part in found.groups()) if found else ()
+    """Return Vagrant's version as numbers; empty for a text without one."""
+    match = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
+    return tuple(int(part) for part in match.groups()) if match else ()
 
 
 def plugins(directory: Path, work: Work) -> frozenset[str]:
-    """Give the names of Vagrant's plugins.
+    """Return the names of Vagrant's plugins.
 
     Raises:
         BrokenEnvironment: Vagrant is missing, fails, or is older than MIN_VERSION.

@@ -1,4 +1,4 @@
-"""Renders a machine's Vagrantfile: what Vagrant is told, as a person could have written it."""
+"""Renders a machine's Vagrantfile, readable like a hand-written one."""
 
 from __future__ import annotations
 
@@ -6,25 +6,30 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jinja2
+from lab.catalogue.machine import Box, CentOS, Hypervisor, Machine
+from lab.foundation.later import Later
 
-from lab.catalogue.machine import Box, Hypervisor, Machine
+if TYPE_CHECKING:
+    import jinja2
+else:
+    jinja2 = Later("jinja2")
 
 BOOT_ATTEMPTS = 2
-"""How often a machine is booted before it is given up; the attempts share its bound. vagrant-libvirt asks the guest
-agent with Vagrant's boot timeout as the bound, so that one answer that is lost costs a whole attempt."""
+"""Attempts to boot a machine, which share its timeout. vagrant-libvirt waits for the guest agent with Vagrant's boot
+timeout, so that one lost answer costs a whole attempt."""
 
 
 @dataclass(frozen=True)
 class DirectKernel:
-    """The kernel that the lab's own image is booted with, as it has no boot loader.
+    """The kernel for direct boot of the lab's own image, which has no boot loader.
 
     Attributes:
-        kernel: Its file.
-        initramfs: Its initramfs.
-        arguments: Its command line.
-        console: Where what it says goes.
+        kernel: Kernel image.
+        initramfs: Initramfs.
+        arguments: Kernel command line.
+        console: File of the console output.
     """
 
     kernel: Path
@@ -35,16 +40,16 @@ class DirectKernel:
 
 @dataclass(frozen=True)
 class Setting:
-    """All that a Vagrantfile says of a machine beside what the machine's TOML file says.
+    """Settings of a Vagrantfile that are not in the machine's TOML file.
 
     Attributes:
-        hypervisor: What runs the guest.
+        hypervisor: The hypervisor.
         accelerated: Whether it has hardware virtualisation.
         box: The box to start from.
-        ssh_port: The port on 127.0.0.1 that leads to the guest's SSH server.
+        ssh_port: The port on 127.0.0.1 that is forwarded to the guest's SSH server.
         key_file: The lab's private key.
-        public_key: Its public half, as one line of OpenSSH.
-        prefix: What the names of all the lab's domains and volumes begin with.
+        public_key: The public key, as one line in OpenSSH format.
+        prefix: Prefix of the names of the lab's domains and volumes.
         direct_kernel: The kernel of the lab's own image; None for CentOS, which boots its own.
     """
 
@@ -59,16 +64,21 @@ class Setting:
 
 
 def render(template: Path, machine: Machine, setting: Setting) -> str:
-    """Give the Vagrantfile of a machine.
+    """Return the Vagrantfile of a machine.
 
     Args:
         template: The file Vagrantfile.j2.
         machine: The machine.
-        setting: What else it says.
+        setting: Other settings.
     """
+    devices = machine.system if isinstance(machine.system, CentOS) else None
     return _template(template).render(
         name=machine.name,
         in_words=machine.in_words,
+        cpu=machine.cpu,
+        disk=devices.disk if devices else "virtio",
+        network=devices.network if devices else "virtio",
+        network_device="e1000" if devices and devices.network == "e1000" else "virtio-net-pci",
         cpus=machine.cpus,
         memory_mb=machine.memory_mb,
         boot_timeout_s=math.ceil(machine.boot_bound_s / BOOT_ATTEMPTS),
@@ -78,7 +88,7 @@ def render(template: Path, machine: Machine, setting: Setting) -> str:
 
 
 def render_box(template: Path, kernel: str, initramfs: str, kernel_arguments: str) -> str:
-    """Give the Vagrantfile inside the box of the lab's image; the kernel's files lie beside it."""
+    """Return the Vagrantfile inside the box of the lab's image; the kernel files are beside it."""
     return _template(template).render(kernel=kernel, initramfs=initramfs, kernel_arguments=kernel_arguments)
 
 
@@ -86,7 +96,7 @@ def _template(path: Path) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(path.parent),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701  Ruby, not HTML: every value goes through the filter below
+        autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -96,5 +106,5 @@ def _template(path: Path) -> jinja2.Template:
 
 
 def _ruby(value: object) -> str:
-    """Write a value as a string of Ruby, in which nothing is interpolated."""
+    """Return a value as a Ruby string literal without interpolation."""
     return json.dumps(str(value), ensure_ascii=False).replace("#", "\\#")

@@ -1,1 +1,1 @@
-"""Makes a machine that can be logged in to one that trials can run on: looks first, changes only what differs."""
+"""Provisions a reachable machine for trials: inspects it first and changes only what differs."""

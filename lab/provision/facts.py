@@ -1,17 +1,17 @@
-"""What a machine is found to be: looked at, never changed."""
+"""Observes a machine's state without changing it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab.catalogue.scenario import QueuedBy
-from lab.errors import BrokenEnvironment
-from lab.ssh import Shell
+from lab.catalogue.queue import QueuedBy
+from lab.endpoint.ssh import Shell
+from lab.foundation.errors import BrokenEnvironment
 
 REMOTE = "/opt/lab"
-"""Where the lab's files lie in a machine."""
+"""Directory of the lab's files in a machine."""
 
-# By the shell alone: under emulation each program more takes thirty milliseconds, and every command of the lab asks.
+# Shell builtins only: under emulation a program takes thirty milliseconds, and every lab command runs this.
 _FACTS = f"""
 # Prints the first line of a file, or a word where there is none: a file can be empty after a crash.
 line_of() {{
@@ -28,28 +28,32 @@ else
 fi
 line_of {REMOTE}/digest none
 line_of {REMOTE}/build/digest none
-cd {REMOTE}/build 2>/dev/null && echo user.out* "$kernel"/*.ko || echo none
+built=
+cd {REMOTE}/build 2>/dev/null && for file in user.out* "$kernel"/*.ko "$kernel"/offsets; do
+	[ ! -s "$file" ] || built="$built $file"
+done
+echo "${{built:-none}}"
 line_of /sys/module/ctrewind/parameters/era untouched
 line_of /run/lab/lanes 0
-# A boot gets its id when somebody first asks for it: asked here, it is the same wherever this boot is resumed.
+# A boot id is generated when it is first read: reading it here keeps it the same in each restore of this boot.
 read -r boot_id </proc/sys/kernel/random/boot_id
 """
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a machine is found to be.
+    """Observed state of a machine.
 
     Attributes:
-        kernel: Its kernel release, as `uname -r` says it.
-        system: Its distribution, as it names itself.
-        sources: The digest of the lab's sources it has.
-        built_from: The digest of the sources its build was made of.
-        built: What there is for its kernel: the names of modules and programs.
-        era: The era ctrewind gives it, or "untouched".
-        lanes: How many lanes its test network has.
-        queued_by: Who can send packets to NFQUEUE: the hook module, or where it cannot be had a rule. Found out for
-            kernels that nobody knows; `gather` takes it for granted.
+        kernel: Kernel release as printed by `uname -r`.
+        system: Name of its distribution.
+        sources: Digest of its copy of the lab's sources.
+        built_from: Digest of the sources that its build is made from.
+        built: Names of the modules and programs built for its kernel.
+        era: The era set by ctrewind, or "untouched".
+        lanes: Number of lanes of its test network.
+        queued_by: What sends packets to NFQUEUE: the hook module, or a rule if the module cannot be used. It is
+            determined for added kernels; `gather` assumes the module.
         why_not_hook: Why it is a rule; empty where it is the hook module.
     """
 
@@ -65,19 +69,19 @@ class Facts:
 
 
 def gather(shell: Shell) -> Facts:
-    """Look at a machine; changes nothing.
+    """Return the observed state of a machine; changes nothing.
 
     Raises:
-        BrokenEnvironment: it cannot be asked.
+        BrokenEnvironment: it does not answer.
     """
     return parse(shell.ask(["sh", "-c", _FACTS]))
 
 
 def parse(text: str) -> Facts:
-    """Read what the machine said of itself.
+    """Parse a machine's description of itself.
 
     Raises:
-        BrokenEnvironment: it said something else.
+        BrokenEnvironment: it has another format.
     """
     try:
         kernel, system, sources, built_from, built, era, lanes = (line.strip() for line in text.strip().splitlines())

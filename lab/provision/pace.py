@@ -1,45 +1,47 @@
-"""Whether a guest's clock runs as fast as the host's: on a wrong one no time means anything."""
+"""Checks that a guest's clock runs as fast as the host's: otherwise measured times are meaningless."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-from lab.errors import BrokenEnvironment
-from lab.ssh import Shell
+from lab.endpoint.ssh import Shell
+from lab.foundation.errors import BrokenEnvironment
 
 OFF_BY = 0.2
-"""A clock that is off by a larger share was calibrated wrongly; a right one is off by a thousandth at most."""
+"""Largest relative error of a clock; a larger one means wrong calibration, a correct clock is within a thousandth."""
 
 ASKING_S = 2.0
-"""How much later than it was asked a busy guest may answer: less than a clock must be off to be caught at all."""
+"""Delay allowed for the answer of a busy guest, in addition to the relative error."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """The same moment by two clocks.
+    """One moment by two clocks.
 
     Attributes:
         host_s: By the host's CLOCK_MONOTONIC, in seconds.
         guest_s: By the guest's CLOCK_BOOTTIME, in seconds.
+        boot: The guest's boot id: its clock restarts with each boot (random(4), boot_id).
     """
 
     host_s: float
     guest_s: float
+    boot: str
 
 
 def now(shell: Shell) -> Moment:
-    """Ask a guest what time it is.
+    """Return the present moment by the clocks of host and guest.
 
     Raises:
         BrokenEnvironment: it does not answer.
     """
-    uptime = shell.ask(["cat", "/proc/uptime"])
-    return Moment(time.monotonic(), float(uptime.split()[0]))
+    uptime_s, _idle_s, boot = shell.ask(["cat", "/proc/uptime", "/proc/sys/kernel/random/boot_id"]).split()
+    return Moment(time.monotonic(), float(uptime_s), boot)
 
 
 def check(name: str, before: Moment, after: Moment) -> None:
-    """Make sure that a guest's clock kept pace between two moments.
+    """Check that a guest's clock kept pace between two moments of one boot; different boots cannot be compared.
 
     Args:
         name: The machine.
@@ -47,11 +49,13 @@ def check(name: str, before: Moment, after: Moment) -> None:
         after: A later one.
 
     Raises:
-        BrokenEnvironment: it did not.
+        BrokenEnvironment: it did not keep pace.
     """
+    if before.boot != after.boot:
+        return
     host_s, guest_s = after.host_s - before.host_s, after.guest_s - before.guest_s
     if abs(guest_s - host_s) > ASKING_S + OFF_BY * host_s:
         raise BrokenEnvironment(
-            f"{name}: its clock went {guest_s:.1f} s in {host_s:.1f} s: no time it tells would mean anything",
-            hint=f"boot it afresh, when this machine is less busy: lab destroy {name} && lab up {name}",
+            f"{name}: its clock advanced by {guest_s:.1f} s in {host_s:.1f} s, so times measured by it are meaningless",
+            hint=f"recreate it when this machine is less busy: lab destroy {name} && lab up {name}",
         )

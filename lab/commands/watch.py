@@ -1,0 +1,246 @@
+"""`lab watch`: which DNS lookups of a running machine stall, where and why."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.endpoint.endpoint import Account
+from lab.evidence.constants import DNS_PORT
+from lab.foundation.errors import BadInput, BrokenEnvironment
+from lab.foundation.files import write_whole
+from lab.foundation.result import Result
+from lab.remote_check import look as looks
+from lab.remote_check.look import Look
+from lab.remote_check.program import WATCH, architecture, built
+from lab.remote_check.reach import reached
+from lab.remote_check.require import require_machine, require_root
+from lab.session.session import Session
+from lab.watch.case import file_name
+from lab.watch.judge import Saver
+from lab.watch.metrics import metrics_text
+from lab.watch.protocol import ClockTick, WatchBegun, parse
+from lab.watch.result import StallSeen, Watched
+from lab.watch.watcher import Watcher
+
+HERE = "this machine"
+
+PIECE_BYTES = 1 << 16
+LINE_MAX = 1 << 20
+"""A longer line is none of the program's."""
+
+GREETING_LINES = 100
+"""Lines that a login shell may print before the program's first one."""
+
+METRICS_S = 15.0
+"""Time between two writes of the metrics: Prometheus reads them every 15 s or less often."""
+
+STALLS_MAX = 1000
+"""Most stalls kept for the result; all are counted."""
+
+SAVED_MAX = 1000
+"""Most stalls whose files are stored."""
+
+UNREAD_MAX = 1000
+"""Damaged lines after which the output is not the program's."""
+
+Seen = Callable[[StallSeen | Watched], None]
+
+
+@dataclass(frozen=True)
+class WatchRequest:
+    """What is asked for.
+
+    Attributes:
+        account: The machine; None for this one.
+        seconds: How long to watch; None for no limit.
+        lookup: A name to look up; None for none.
+        lookups: How often.
+        ports: Ports of DNS servers.
+        hide_names: Whether names are hashed.
+        save: A directory for the files of each stall; None for none.
+        metrics: A file for Prometheus; None for none.
+    """
+
+    account: Account | None = None
+    seconds: int | None = None
+    lookup: str | None = None
+    lookups: int = 1
+    ports: tuple[int, ...] = (DNS_PORT,)
+    hide_names: bool = False
+    save: Path | None = None
+    metrics: Path | None = None
+
+    @property
+    def machine(self) -> str:
+        """The machine's name in messages."""
+        return self.account.machine if self.account else HERE
+
+    def arguments(self) -> list[str]:
+        """Return the program's arguments."""
+        options = [part for port in self.ports for part in ("--port", str(port))]
+        options += ["--no-names"] if self.hide_names else []
+        options += ["--seconds", str(self.seconds)] if self.seconds else []
+        return options + (["--lookup", self.lookup, "--lookups", str(self.lookups)] if self.lookup else [])
+
+
+@dataclass
+class _WatchUnderWay:
+    """A watch under way."""
+
+    ask: WatchRequest
+    look: Look
+    seen: Seen
+    watcher: Watcher
+    stalls: deque[StallSeen] = field(default_factory=lambda: deque(maxlen=STALLS_MAX))
+    started: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    wrote: float = 0.0
+
+    def follow(self, output: io.RawIOBase) -> None:
+        """Take every line until the output ends.
+
+        Raises:
+            BrokenEnvironment: it is not the program's.
+        """
+        unread, begun = 0, False
+        for line in _lines(output):
+            event = parse(line)
+            if event is None:
+                unread += 1
+                if unread > (UNREAD_MAX if begun else GREETING_LINES):
+                    raise BrokenEnvironment(
+                        f"{self.ask.machine}: what it prints is not understood: {line[:80]!r}",
+                        hint="its login shell should run sh(1) and print nothing else",
+                    )
+                continue
+            begun = begun or isinstance(event, WatchBegun)
+            if begun:
+                self.stalled(self.watcher.take(event))
+            if isinstance(event, ClockTick):
+                self.tick()
+
+    def tick(self) -> None:
+        """Show the present state, once a second."""
+        present = self.watched("")
+        self.seen(present)
+        if self.ask.metrics and time.monotonic() - self.wrote >= METRICS_S:
+            self.write_metrics(present)
+
+    def write_metrics(self, present: Watched) -> None:
+        """Replace the file of metrics."""
+        if self.ask.metrics:
+            self.wrote = time.monotonic()
+            write_whole(self.ask.metrics, metrics_text(present))
+
+    def stalled(self, stalls: Iterator[StallSeen]) -> None:
+        """Report stalls."""
+        for stall in stalls:
+            self.stalls.append(stall)
+            self.seen(stall)
+
+    def watched(self, ended: str) -> Watched:
+        """Return what was seen so far."""
+        watcher = self.watcher
+        return Watched(
+            machine=self.ask.machine,
+            kernel=self.look.kernel,
+            distribution=self.look.distribution,
+            replica=self.look.is_replica,
+            began=self.started,
+            watched_s=round(watcher.watched_s, 1),
+            namespaces=watcher.tallies(),
+            quiet=watcher.quiet,
+            stalls=tuple(self.stalls),
+            made=tuple(watcher.made),
+            lost=watcher.lost,
+            left_out=watcher.left_out,
+            unfinished=watcher.unfinished,
+            not_seen=tuple(watcher.not_seen),
+            ended=ended,
+        )
+
+
+def watch(session: Session, ask: WatchRequest, seen: Seen) -> Result[Watched]:
+    """Watch a machine until the time is over, the lookups are made, or the user interrupts.
+
+    Args:
+        session: The lab in use.
+        ask: What is asked for.
+        seen: Called with each stall, and once a second with the present state.
+
+    Raises:
+        BadInput: the directory or file cannot be written.
+        BrokenEnvironment: the machine lacks something, or refuses the login.
+    """
+    _require_writable(ask)
+    with reached(ask.account, session.work) as reach:
+        with session.work.step("looking at it", ask.machine):
+            look = looks.parse(reach.look(()))
+        require_machine(look, architecture(), "lab watch")
+        require_root(look, "packets and sockets of all network namespaces can be read only by root")
+        program = built(session.home, session.work, WATCH)
+        under_way = _WatchUnderWay(ask, look, seen, Watcher(frozenset(ask.ports), _saver(ask.save)))
+        ended = ""
+        try:
+            with reach.run(WATCH, program, ask.arguments(), sudo=not look.is_root) as output:
+                under_way.follow(output)
+        except KeyboardInterrupt:
+            if not under_way.watcher.began.monotonic_ns:
+                raise
+        except BrokenEnvironment as error:
+            if not under_way.watcher.began.monotonic_ns:
+                raise
+            ended = f"{error.message}; {error.hint}" if error.hint else error.message
+    under_way.stalled(under_way.watcher.finish())
+    _require_getent(ask, under_way.watcher)
+    watched = under_way.watched(ended)
+    under_way.write_metrics(watched)
+    return Result(watched, watched.exit_status)
+
+
+def _require_writable(ask: WatchRequest) -> None:
+    try:
+        if ask.save:
+            ask.save.mkdir(parents=True, exist_ok=True)
+        if ask.metrics:
+            write_whole(ask.metrics, "")
+    except OSError as error:
+        raise BadInput(f"{error.filename or ask.save} cannot be written: {error.strerror}") from error
+
+
+def _require_getent(ask: WatchRequest, watcher: Watcher) -> None:
+    if ask.lookup and watcher.no_getent:
+        raise BrokenEnvironment(
+            f"{ask.machine} has no getent, by which names are looked up with its own settings",
+            hint="watch without --lookup, while a program on it makes lookups",
+        )
+
+
+def _lines(output: io.RawIOBase) -> Iterator[str]:
+    rest = b""
+    while piece := output.read(PIECE_BYTES):
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line.decode("ascii", errors="replace")
+        if len(rest) > LINE_MAX:
+            yield rest.decode("ascii", errors="replace")
+            rest = b""
+
+
+def _saver(directory: Path | None) -> Saver:
+    """Return what stores the files of a stall."""
+    begun = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+
+    def save(number: int, namespace: str, files: Mapping[str, bytes]) -> Path | None:
+        if directory is None or number > SAVED_MAX:
+            return None
+        path = directory / f"{begun}-{number:04}-{file_name(namespace)}"
+        for name, content in files.items():
+            write_whole(path / name, content)
+        return path
+
+    return save

@@ -1,0 +1,1 @@
+"""Compares trials across machines, scenarios and hold times, with statistics."""

@@ -1,0 +1,1 @@
+"""Access to a machine: its endpoint, and SSH connections."""

@@ -1,0 +1,1 @@
+"""Input files: opened with limits, unpacked, decoded, and sorted by kind of line."""

@@ -1,0 +1,1 @@
+"""Foundations used by all other parts, independent of DNS and kernels: errors, files, processes, steps, languages."""

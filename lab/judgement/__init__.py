@@ -1,0 +1,1 @@
+"""Judges a trial from its raw files: lifelines, arming, verdict, era."""

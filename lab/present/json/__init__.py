@@ -1,0 +1,1 @@
+"""Formats every command's result as JSON."""

@@ -1,0 +1,1 @@
+"""Formats every command's result as text for a terminal."""

@@ -1,0 +1,1 @@
+"""Runs trials in a guest and stores their raw files."""
