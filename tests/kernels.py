@@ -1,4 +1,4 @@
-"""Kernels of the tests' own: a header where a kernel has one, modules that say what real ones say, and packages."""
+"""Kernels made for tests: an image with a header, modules with real modinfo, and packages."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MODULES: Mapping[str, str] = {
     "kernel/net/netfilter/nfnetlink_queue.ko": "depends=",
     "kernel/lib/libcrc32c.ko": "depends=|softdep=pre: crc32c",
 }
-"""Each with the fields of its .modinfo."""
+"""Modules with the fields of their .modinfo."""
 
 AARCH64 = 183
 """EM_AARCH64 (elf.h)."""
 
 
 def image(release: str = RELEASE, *, bits: int = 64) -> bytes:
-    """Give what a bzImage begins with: Documentation/arch/x86/boot.rst."""
+    """Return the beginning of a bzImage: Documentation/arch/x86/boot.rst."""
     content = bytearray(0x1000)
     content[0x1FE:0x200] = b"\x55\xaa"
     content[0x202:0x206] = b"HdrS"
@@ -44,10 +44,10 @@ def image(release: str = RELEASE, *, bits: int = 64) -> bytes:
     return bytes(content)
 
 
-def module(path: Path, said: str, *, machine: int | None = None) -> None:
-    """Make a module that says something: fields of .modinfo, parted by "|"."""
+def module(path: Path, message: str, *, machine: int | None = None) -> None:
+    """Create a module with fields of .modinfo, separated by "|"."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fields = "".join(f'.string "{field}"\n' for field in [*said.split("|"), f"vermagic={RELEASE} SMP"])
+    fields = "".join(f'.string "{field}"\n' for field in [*message.split("|"), f"vermagic={RELEASE} SMP"])
     source = f'.section .modinfo,"a"\n{fields}.section .text\nnop\n'
     subprocess.run(["gcc", "-x", "assembler", "-c", "-", "-o", path], input=source.encode(), check=True)
     if machine is not None:
@@ -57,11 +57,11 @@ def module(path: Path, said: str, *, machine: int | None = None) -> None:
 
 
 def tree(where: Path, *, machine: int | None = None, without: str = "-") -> Path:
-    """Make a kernel as it is installed: `boot/` and `lib/modules/`."""
+    """Create an installed kernel: `boot/` and `lib/modules/`."""
     modules = where / "lib/modules" / RELEASE
-    for name, said in MODULES.items():
+    for name, content in MODULES.items():
         if without not in name:
-            module(modules / name, said, machine=machine)
+            module(modules / name, content, machine=machine)
     (modules / "modules.builtin").write_text("kernel/net/ipv6/ipv6.ko\n")
     (modules / "modules.order").write_text("".join(f"{name}\n" for name in MODULES))
     (where / "boot").mkdir()
@@ -69,15 +69,18 @@ def tree(where: Path, *, machine: int | None = None, without: str = "-") -> Path
     return where
 
 
-def deb(files: Path, package: Path, *, compression: str = "xz") -> Path:
-    """Make a Debian package of a tree."""
+def deb(
+    files: Path, package: Path, *, compression: str = "xz", name: str = "linux-image-test", depends: str = ""
+) -> Path:
+    """Create a Debian package of a tree."""
     control = files / "DEBIAN" / "control"
     control.parent.mkdir()
     control.write_text(
-        "Package: linux-image-test\nVersion: 1\nArchitecture: amd64\nMaintainer: nobody <nobody@example.com>\n"
-        "Description: a kernel\n"
+        f"Package: {name}\nVersion: 1\nArchitecture: amd64\nMaintainer: Tests <tests@example.com>\n"
+        + (f"Depends: {depends}\n" if depends else "")
+        + "Description: a kernel\n"
     )
-    # It would be seen if any of these ran.
+    # A test would fail if any of these ran.
     for script in ("preinst", "postinst"):
         (control.parent / script).write_text(f"#!/bin/sh\ntouch {package}.ran\n")
         (control.parent / script).chmod(0o755)
@@ -88,28 +91,32 @@ def deb(files: Path, package: Path, *, compression: str = "xz") -> Path:
 
 
 def rpms(files: Path, where: Path, *, payload: str, **packages: str) -> list[Path]:
-    """Make RPMs of a tree.
+    """Create RPMs of a tree.
 
     Args:
-        files: The tree.
-        where: Where the packages go.
+        files: Directory of the tree.
+        where: Output directory.
         payload: rpmbuild's name of the compression, such as "w1.xzdio".
-        packages: The files of each, as lines of a spec's %files; underscores in a package's name stand for hyphens.
+        packages: The files of each, as lines of a spec's %files, and lines of "Requires: ..."; underscores in a
+            package's name stand for hyphens.
     """
     spec = where / "kernel.spec"
-    names = {name.replace("_", "-"): listed for name, listed in packages.items()}
-    described = "".join(f"%package -n {name}\nSummary: a kernel\n%description -n {name}\nA kernel.\n" for name in names)
-    listed = "".join(f"%files -n {name}\n{lines}\n" for name, lines in names.items())
+    names = {name.replace("_", "-"): listing for name, listing in packages.items()}
+    described = "".join(
+        f"%package -n {name}\nSummary: a kernel\n{_lines(lines, requires=True)}%description -n {name}\nA kernel.\n"
+        for name, lines in names.items()
+    )
+    listing = "".join(f"%files -n {name}\n{_lines(lines, requires=False)}" for name, lines in names.items())
     spec.write_text(
         f"Name: test\nVersion: 1\nRelease: 1\nSummary: a kernel\nLicense: GPL-2.0\n%description\nA kernel.\n"
-        f"{described}%install\nmkdir -p %{{buildroot}}\ncp -a {files}/. %{{buildroot}}/\n{listed}"
+        f"{described}%install\nmkdir -p %{{buildroot}}\ncp -a {files}/. %{{buildroot}}/\n{listing}"
     )
     settings = {
         "_topdir": where / "build",
         "_rpmdir": where,
         "_build_name_fmt": "%%{NAME}.rpm",
         "_binary_payload": payload,
-        # Nothing is looked at, stripped or reckoned up.
+        # No checks, stripping or dependency generation.
         "__os_install_post": "%{nil}",
         "__spec_install_post": "%{nil}",
         "_build_id_links": "none",
@@ -123,6 +130,10 @@ def rpms(files: Path, where: Path, *, payload: str, **packages: str) -> list[Pat
     return [where / f"{name}.rpm" for name in names]
 
 
+def _lines(lines: str, *, requires: bool) -> str:
+    return "".join(f"{line}\n" for line in lines.splitlines() if line.startswith("Requires:") == requires)
+
+
 KERNEL_OF_RHEL_7 = {"kernel": "/boot/vmlinuz-*\n/lib/modules/*"}
 KERNEL_OF_FEDORA = {
     "kernel_core": "/lib/modules/*/vmlinuz\n/lib/modules/*/modules.*",
@@ -130,11 +141,11 @@ KERNEL_OF_FEDORA = {
     "/lib/modules/*/kernel/lib",
     "kernel_modules": "/lib/modules/*/kernel/net",
 }
-"""Which package has which of the files: the two layouts there are."""
+"""Files of each package, in both package layouts."""
 
 
 def fedora_like(files: Path) -> Path:
-    """Put the image where Fedora has it, beside the modules."""
-    (found,) = (files / "boot").glob("vmlinuz-*")
-    found.rename(next((files / "lib/modules").iterdir()) / "vmlinuz")
+    """Move the image to Fedora's place, beside the modules."""
+    (image,) = (files / "boot").glob("vmlinuz-*")
+    image.rename(next((files / "lib/modules").iterdir()) / "vmlinuz")
     return files

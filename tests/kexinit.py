@@ -1,4 +1,4 @@
-"""Reads what the other side of an SSH connection offers, which each side sends in the clear."""
+"""Parser of an SSH server's offer, which both sides send unencrypted."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ KEXINIT = 20
 
 
 def read_offer(connection: socket.socket) -> dict[str, list[str]]:
-    """Give the other side's name-lists; our own line that says who we are must have been sent."""
+    """Return the server's name-lists; our own identification line must have been sent."""
     while _read(connection, 1) != b"\n":
         pass
     length, padding = struct.unpack(">IB", _read(connection, 5))
     payload = _read(connection, length - 1)[: length - 1 - padding]
     assert payload[0] == KEXINIT
-    # After the number comes a cookie of sixteen bytes.
-    at, found = 17, {}
+    # A cookie of sixteen bytes follows the message number.
+    at, lists = 17, {}
     for name in LISTS:
         (length,) = struct.unpack_from(">I", payload, at)
-        found[name] = payload[at + 4 : at + 4 + length].decode().split(",")
+        lists[name] = payload[at + 4 : at + 4 + length].decode().split(",")
         at += 4 + length
-    return found
+    return lists
 
 
 def _read(connection: socket.socket, count: int) -> bytes:

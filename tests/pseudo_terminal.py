@@ -1,4 +1,4 @@
-"""A pseudo-terminal with a lab command in it: what it shows is read, and keys are typed."""
+"""A pseudo-terminal that runs a lab command: its output is read and keys are typed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class PseudoTerminal:
-    """One command and its terminal."""
+    """A command and its terminal."""
 
     def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
         self.process = process
@@ -30,12 +30,12 @@ class PseudoTerminal:
         self._read_to = 0
 
     def expect(self, pattern: str, bound_s: float = 60.0) -> re.Match[str]:
-        """Wait until what is shown matches, behind what was expected before."""
+        """Wait until new output matches; earlier matches are consumed."""
         deadline = time.monotonic() + bound_s
         while True:
-            if found := re.compile(pattern).search(self.shown, self._read_to):
-                self._read_to = found.end()
-                return found
+            if match := re.compile(pattern).search(self.shown, self._read_to):
+                self._read_to = match.end()
+                return match
             assert time.monotonic() < deadline, f"'{pattern}' was not shown: {self.shown[self._read_to :][-3000:]}"
             assert self._more(), f"it ended before '{pattern}': {self.shown[self._read_to :][-3000:]}"
 
@@ -44,14 +44,14 @@ class PseudoTerminal:
         os.write(self._master, keys.encode())
 
     def end(self, bound_s: float = 60.0) -> int:
-        """Wait until the command has ended; gives its exit status."""
+        """Wait until the command has ended and return its exit status."""
         deadline = time.monotonic() + bound_s
         while self._more():
             assert time.monotonic() < deadline, f"it did not end: {self.shown[-3000:]}"
         return self.process.wait(bound_s)
 
     def _more(self) -> bool:
-        """Read what there is; False when the command has ended and all is read."""
+        """Read available output; return False when the command has ended and all is read."""
         if not select.select([self._master], [], [], 0.2)[0]:
             return True
         try:
@@ -66,8 +66,8 @@ class PseudoTerminal:
 def lab_on_a_terminal(
     environment: Mapping[str, str], *arguments: str, columns: int = 100, rows: int = 40
 ) -> Iterator[PseudoTerminal]:
-    """Give a lab command on a terminal of its own; it is ended at the latest when this is left."""
-    # Its own size counts, not that of the terminal that the tests run on.
+    """Run a lab command on a new terminal; end it at the latest when the context is left."""
+    # The terminal size is fixed here, whatever terminal runs the tests.
     inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
     master, slave = pty.openpty()
     ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -78,7 +78,7 @@ def lab_on_a_terminal(
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        # Its own terminal, so that Ctrl-C is what it is for a person.
+        # A controlling terminal, so that Ctrl-C works as for a user.
         preexec_fn=lambda: ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  there are no threads
     )
     os.close(slave)

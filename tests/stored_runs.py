@@ -1,28 +1,43 @@
-"""Stored runs made of recorded trials, for tests that need no guest."""
+"""Stored runs made of recorded trials, for tests without guests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import dial
-from lab.catalogue import find
+from lab.catalogue import find, workaround
 from lab.catalogue.era import Era
+from lab.catalogue.machine import System
 from lab.catalogue.scenario import Scenario
-from lab.home import SCENARIOS
-from lab.store import RanOn, Run, RunStore
+from lab.commands.workarounds import plan
+from lab.comparison import sweep
+from lab.foundation.home import SCENARIOS
+from lab.runs.run import RanOn, Run
+from lab.runs.store import RunStore
 
 RECORDED = Path(__file__).parent / "evidence" / "replicas"
 
 MACHINES = {
-    "old": RanOn(kernel="6.1.0-56-cloud-amd64", era=Era.DROP, replica=True, title="o", system="Debian GNU/Linux 12"),
-    "new": RanOn(kernel="6.1.0-56-cloud-amd64", era=Era.RESOLVE, replica=True, title="n", system="Debian GNU/Linux 12"),
-    "today": RanOn(kernel="6.1.0-56-cloud-amd64", era=Era.RELOOKUP, replica=False, title="t"),
+    "old": RanOn(
+        kernel="6.1.0-56-cloud-amd64",
+        era=Era.DROP,
+        system=System.REPLICA,
+        title="o",
+        distribution="Debian GNU/Linux 12",
+    ),
+    "new": RanOn(
+        kernel="6.1.0-56-cloud-amd64",
+        era=Era.RESOLVE,
+        system=System.REPLICA,
+        title="n",
+        distribution="Debian GNU/Linux 12",
+    ),
+    "today": RanOn(kernel="6.1.0-56-cloud-amd64", era=Era.RELOOKUP, system=System.DEBIAN, title="t"),
 }
 
 BARE = ("client.json", "client.status", "dmesg", "verdict.jsonl", "stat.before", "stat.after", "resolv.conf")
-"""What a trial leaves without evidence."""
+"""Files of a trial without evidence."""
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -42,6 +57,9 @@ ALL = (
     "old-threads",
 )
 
+PRODUCTS = ("old-opensnitch", "new-opensnitch", "today-opensnitch-not-started")
+"""Trials in tests/evidence/products, in the order of the machines."""
+
 Change = Callable[[str, bytes], bytes]
 
 
@@ -58,19 +76,26 @@ class Stored:
     store: RunStore
 
     def run(
-        self, names: tuple[str, ...], *, bare: bool = True, evidence: bool = True, change: Change = lambda _, raw: raw
+        self,
+        names: tuple[str, ...],
+        *,
+        bare: bool = True,
+        evidence: bool = True,
+        change: Change = lambda _, raw: raw,
+        as_if: Mapping[str, RanOn] = MACHINES,
     ) -> Run:
-        """Store a run of recorded trials, each as it is without evidence, and as it is with it.
+        """Store a run of recorded trials, each without and with evidence.
 
         Args:
-            names: The trials, as they are called in tests/evidence/replicas.
-            bare: Whether each is there without evidence.
-            evidence: Whether each is there with it.
-            change: Changes a raw file, given its name.
+            names: Names of trials in tests/evidence/replicas.
+            bare: Whether to store each trial without evidence.
+            evidence: Whether to store each trial with evidence.
+            change: Function that changes a raw file, given its name.
+            as_if: System under which the machines are stored.
         """
         cells = [(name.split("-", 1)[0], name.split("-", 1)[1], name) for name in names]
         scenarios = find.scenarios(SCENARIOS, [scenario for _, scenario, _ in cells])
-        machines = {name: MACHINES[name] for name in dict.fromkeys(machine for machine, _, _ in cells)}
+        machines = {name: as_if[name] for name in dict.fromkeys(machine for machine, _, _ in cells)}
         run = self.store.begin(machines, scenarios, 1)
         for machine, scenario, name in cells:
             raw = {path.name: change(path.name, path.read_bytes()) for path in (RECORDED / name).iterdir()}
@@ -81,9 +106,9 @@ class Stored:
         return self.store.finish(run)
 
     def sweep(self) -> Run:
-        """Store a sweep of two settings: with the shorter one no trial was armed, with the longer one every other."""
+        """Store a sweep of two settings: at the shorter one no trial was armed, at the longer one every other."""
         (base,) = find.scenarios(SCENARIOS, ["nfqueue"])
-        settings: list[Scenario] = [dial.scenario(base, hold_s) for hold_s in (0.0, 0.005)]
+        settings: list[Scenario] = [sweep.scenario(base, hold_s) for hold_s in (0.0, 0.005)]
         run = self.store.begin({"old": MACHINES["old"]}, settings, 2)
         recorded = (("old-nfqueue-held-0ms", "old-nfqueue-held-0ms"), ("old-nfqueue-held-0ms", "old-nfqueue"))
         for setting, names in zip(settings, recorded, strict=True):
@@ -92,12 +117,32 @@ class Stored:
                 self.store.add_trial(run, "old", setting.name, number, raw)
         return self.store.finish(run)
 
+    def products(self) -> Run:
+        """Store a run of OpenSnitch: it stalls old, and not new; on today it did not start."""
+        scenarios = find.scenarios(SCENARIOS, ["opensnitch"])
+        run = self.store.begin(MACHINES, scenarios, 1)
+        for machine, name in zip(MACHINES, PRODUCTS, strict=True):
+            raw = {path.name: path.read_bytes() for path in (RECORDED.parent / "products" / name).iterdir()}
+            self.store.add_trial(run, machine, "opensnitch", 1, raw)
+        return self.store.finish(run)
+
+    def workarounds(self) -> Run:
+        """Store a run of one workaround: the scenario stalls, with a cache it does not."""
+        (base,) = find.scenarios(SCENARIOS, ["nfqueue"])
+        scenarios = plan(base, workaround.workarounds(SCENARIOS, ("cache",)))
+        run = self.store.begin({"old": MACHINES["old"]}, scenarios, 1)
+        recorded = ("old-baseline", "old-nfqueue", "old-nfqueue-cache", "old-nfqueue-cache")
+        for scenario, name in zip(scenarios, recorded, strict=True):
+            raw = {file: (RECORDED / name / file).read_bytes() for file in BARE if (RECORDED / name / file).exists()}
+            self.store.add_trial(run, "old", scenario.name, 1, raw)
+        return self.store.finish(run)
+
 
 def at(home: Path) -> Stored:
-    """Give a lab in a directory, with no run yet."""
+    """Return a lab in a directory, without runs."""
     return Stored(home, RunStore(home / "runs"))
 
 
 def hostile(name: str, raw: bytes) -> bytes:
-    """Put markup where a machine that is not to be trusted could put some: a task has any name it likes."""
+    """Put markup into fields that an untrusted machine controls, such as task names."""
     return raw.replace(b"user.out-", b"<b onclick=1>-") if name == "trace" else raw

@@ -1,4 +1,4 @@
-"""Real guests, in a lab of the tests' own."""
+"""Real guests in a separate lab."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from typing import Any
 import psutil
 import pytest
 
-from lab.home import PROVISION, Home
+from lab.foundation.home import PROVISION, Home
+from lab.foundation.work import Work
 from lab.image import build
 from lab.image.recipe import Recipe
-from lab.work import Work
 
 COMMAND_BOUND_S = 1800
 
-# A shell starts what runs in its background with Ctrl-C ignored, and whatever that starts inherits it.
+# A shell ignores Ctrl-C in its background jobs, and their child processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this directory needs guests, and comes after what is quick."""
+    """Mark every test in this directory as needing guests and run it after the fast ones."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class Done:
-    """What a lab command left."""
+    """Result of a lab command."""
 
     status: int
     out: str
@@ -49,13 +49,13 @@ class Done:
 
     @property
     def json(self) -> Any:  # noqa: ANN401  as json.loads has it
-        """Its JSON document."""
+        """Return its JSON document."""
         return json.loads(self.out)
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who runs the lab."""
+    """The user who runs the lab."""
 
     uid: int
     gid: int
@@ -64,20 +64,22 @@ class Account:
 
 @dataclass
 class TestLab:
-    """A lab in a directory of its own, driven by its command line as a user drives it."""
+    """A lab in a separate directory, driven by its command line as a user drives it."""
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
     account: Account | None = None
+    directory: Path | None = None
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     __test__ = False
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a lab command."""
-        # Whatever this host could bring up by default: here it is replicas, unless a test says otherwise.
-        own = {"LAB_HOME": str(self.home), "LAB_PROVIDER": "qemu", "LAB_CONFIG": str(self.home / "config.toml")}
-        account: dict[str, Any] = {}
+        # Tests use replicas unless they request another system, whatever this host's default is.
+        own = {"LAB_HOME": str(self.home), "LAB_CONFIG": os.devnull}
+        own |= {"LAB_PROVIDER": "qemu", "LAB_SYSTEM": "replica"}
+        account: dict[str, Any] = {"cwd": self.directory}
         if self.account:
             own |= {"HOME": str(self.account.home), "XDG_RUNTIME_DIR": str(self.account.home / "run")}
             account = {"cwd": self.account.home}
@@ -98,35 +100,35 @@ class TestLab:
         return process
 
     def stop_all(self) -> None:
-        """End every command that a failed test left running, or it would keep its machines from being destroyed."""
+        """End every command that a failed test left running; it would keep its machines from being destroyed."""
         for process in self.started:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
 
     def run(self, *arguments: str) -> Done:
-        """Run a lab command to its end, whatever its exit status."""
+        """Run a lab command to its end with any exit status."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=COMMAND_BOUND_S)
         return Done(process.returncode, out, err)
 
     def well(self, *arguments: str) -> Done:
         """Run a lab command that must succeed."""
-        done = self.run(*arguments)
-        assert done.status == 0, f"lab {' '.join(arguments)}: {done.err}\n{done.out}"
-        return done
+        result = self.run(*arguments)
+        assert result.status == 0, f"lab {' '.join(arguments)}: {result.err}\n{result.out}"
+        return result
 
     def ask(self, machine: str, line: str) -> str:
-        """Give what a shell line prints in a machine; it must succeed."""
+        """Return the output of a shell line in a machine; it must succeed."""
         return self.well("ssh", machine, "--", line).out
 
     def steps(self) -> str:
-        """Give the log of everything that was done."""
+        """Return the log of all steps."""
         log = self.home / "lab.log"
         return log.read_text() if log.exists() else ""
 
     def guests(self) -> list[psutil.Process]:
-        """Give the QEMU processes of this lab that are alive."""
+        """Return the running QEMU processes of this lab."""
         return [
             process
             for process in psutil.process_iter(["name", "cmdline"])
@@ -137,15 +139,20 @@ class TestLab:
 
 
 def wait_for(condition: Callable[[], object], bound_s: float = 60.0) -> None:
-    """Wait until a condition holds; fail when it does not in time."""
+    """Wait until a condition holds; fail at the timeout."""
     deadline = time.monotonic() + bound_s
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not happen"
         time.sleep(0.05)
 
 
+def trials_of(cell: Path) -> list[Path]:
+    """Return the directories of a cell's trials, in order."""
+    return sorted(path for path in cell.iterdir() if path.is_dir())
+
+
 def interrupt(process: subprocess.Popen[str]) -> Done:
-    """Press Ctrl-C in a lab command and wait for its end."""
+    """Send Ctrl-C to a lab command and wait for its end."""
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     return Done(process.returncode, out, err)
@@ -162,7 +169,7 @@ def _lab(lab: TestLab) -> Iterator[TestLab]:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
-    """Give a lab with all three machines up: tests that share it leave them running and provisioned."""
+    """Return a lab with all three machines up. Tests that share it leave them running and provisioned."""
     for lab in _lab(TestLab(tmp_path_factory.mktemp("lab"))):
         lab.well("up")
         yield lab
@@ -170,23 +177,23 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[TestLab]:
-    """Give a lab without machines, for tests that break them."""
+    """Return a lab without machines, for tests that break them."""
     yield from _lab(TestLab(tmp_path / "lab"))
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
-    """Give a lab without machines to all tests of a file."""
+    """Return a lab without machines, shared by a file's tests."""
     yield from _lab(TestLab(tmp_path_factory.mktemp("shared")))
 
 
 @pytest.fixture(scope="session")
 def ordinary_user() -> Iterator[Account]:
-    """Give a user with a home and nothing in it: libvirt's session mode is not for root.
+    """Return a user with an empty home: libvirt's session mode is not for root.
 
-    When the tests run as root, the user is made for them, and goes with all its processes and files.
+    When the tests run as root, the user is created and later removed with all processes and files.
     """
-    # Not below pytest's own directory, which only its owner can enter; and short, as sockets will lie in it.
+    # Not below pytest's directory, which only its owner can enter; short, because it will contain sockets.
     home = Path(tempfile.mkdtemp(prefix="lab-"))
     (home / "run").mkdir(mode=0o700)
     if os.geteuid() != 0:
@@ -206,7 +213,7 @@ def ordinary_user() -> Iterator[Account]:
         assert readable.returncode == 0, "the checkout must be readable for other users"
         yield Account(entry.pw_uid, entry.pw_gid, home)
     finally:
-        # libvirt's session daemons, which end by themselves only after minutes; nobody else has this user.
+        # libvirt's session daemons end by themselves only after minutes; only these tests use this user.
         for process in psutil.process_iter(["uids"]):
             if process.info["uids"] and process.info["uids"].real == entry.pw_uid:
                 process.kill()
@@ -217,20 +224,20 @@ def ordinary_user() -> Iterator[Account]:
 
 @pytest.fixture
 def vagrant(ordinary_user: Account) -> Iterator[TestLab]:
-    """Give a lab without machines that brings replicas up by Vagrant, as an ordinary user."""
+    """Return a lab without machines that brings replicas up by Vagrant, as an ordinary user."""
     yield from _by_vagrant(ordinary_user, "lab")
 
 
 @pytest.fixture(scope="module")
 def vagrant_running(ordinary_user: Account) -> Iterator[TestLab]:
-    """Give a lab with old and new up by Vagrant: tests that share it leave them running and provisioned."""
+    """Return a lab with old and new up by Vagrant. Tests that share it leave them running and provisioned."""
     for lab in _by_vagrant(ordinary_user, "shared"):
         lab.well("up", "old", "new")
         yield lab
 
 
 def _by_vagrant(user: Account, name: str) -> Iterator[TestLab]:
-    """Give a lab of an ordinary user, who has the guest image already: building it again would take two minutes."""
+    """Return an ordinary user's lab that already has the guest image: a build would take two minutes."""
     cache = user.home / "cache"
     image = build.ensure(Recipe.from_environment(PROVISION), Home.from_environment().cache, Work())
     if not cache.exists():
@@ -241,8 +248,6 @@ def _by_vagrant(user: Account, name: str) -> Iterator[TestLab]:
         "LAB_CACHE": str(cache),
         "LAB_PROVIDER": "vagrant",
         "LAB_HYPERVISOR": "libvirt-session",
-        "LAB_CONFIG": str(user.home / "config.toml"),
+        "LAB_CONFIG": os.devnull,
     }
-    config = user.home / "config.toml"
-    config.write_text("replica = true\n")
     yield from _lab(TestLab(user.home / name, environment, user))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * packets - sends packets that a hook for DNS must live with
+ * packets - sends packets that a DNS hook must survive
  *
  * Built and run inside a guest, as root, in a lane of the test network.
  * Usage: packets KIND ADDRESS
@@ -37,7 +37,7 @@ static int udp_socket(void)
 	return fd;
 }
 
-/* An IP packet of our own making: flags and offset, and what follows the header. */
+/* A hand-made IP packet: flags and offset, and the data after the header. */
 static void send_raw(unsigned short frag_off, unsigned int option_words, const void *payload, size_t length)
 {
 	unsigned char packet[512] = { 0 };
@@ -45,7 +45,7 @@ static void send_raw(unsigned short frag_off, unsigned int option_words, const v
 	size_t header = sizeof(*ip) + option_words * 4;
 	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
 
-	/* Or conntrack would put fragments together before any hook sees them (ip(7)). */
+	/* Otherwise conntrack would reassemble fragments before any hook sees them (ip(7)). */
 	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_NODEFRAG, &(int){ 1 }, sizeof(int)))
 		err(1, "raw socket");
 	ip->version = 4;
@@ -61,7 +61,7 @@ static void send_raw(unsigned short frag_off, unsigned int option_words, const v
 		err(1, "raw send");
 }
 
-/* A UDP datagram with so much of the query. */
+/* A UDP datagram with the given number of bytes of the query. */
 static size_t udp_query(unsigned char *buffer, size_t payload)
 {
 	struct udphdr udp = {
@@ -75,7 +75,7 @@ static size_t udp_query(unsigned char *buffer, size_t payload)
 	return sizeof(udp) + payload;
 }
 
-/* Its payload stays in the page cache's pages: the packet has only headers in its linear part. */
+/* The payload stays in page cache pages: the linear part has only headers. */
 static void send_nonlinear(void)
 {
 	int file = memfd_create("query", 0);

@@ -1,4 +1,4 @@
-"""Kernels that people bring: Debian's own, out of packages of every layout, on the lab's guest image."""
+"""Kernels that users bring: Debian's own, from packages of every layout, on the lab's guest image."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ import platformdirs
 import pytest
 import zstandard
 
-from lab import classification, verdict
 from lab.catalogue import find
-from lab.evidence import trial
-from lab.home import SCENARIOS
+from lab.foundation.home import SCENARIOS
+from lab.judgement.era import classify
+from lab.judgement.judged import judge_trial
 from tests import kernels
-from tests.guest.conftest import TestLab
+from tests.guest.conftest import TestLab, trials_of
 
 TIMES = 20
-"""How often each era must be told rightly, of as many times."""
+"""Number of classifications of each era, all of which must be right."""
 
 
 @pytest.fixture(scope="session")
 def debs() -> Path:
-    """Give the directory that Debian's packages are fetched to; it stays, and apt knows whether they are whole."""
+    """Return the directory for Debian's packages; it is kept, and apt verifies them."""
     directory = Path(platformdirs.user_cache_dir("five-second-lab-tests")) / "debs"
     directory.mkdir(parents=True, exist_ok=True)
     return directory
 
 
 def fetch(debs: Path, *names: str) -> list[Path]:
-    """Give Debian's packages of these names, as apt has them today."""
+    """Download Debian's current packages of these names."""
     command = ["apt-get", "-o", "APT::Sandbox::User=root", "-q", "download", *names]
     subprocess.run(command, cwd=debs, check=True, capture_output=True)
-    shown = subprocess.run(
+    output = subprocess.run(
         ["apt-cache", "show", "--no-all-versions", *names], capture_output=True, text=True, check=True
     )
-    files = re.findall(r"^Filename: .*/(\S+)$", shown.stdout, re.MULTILINE)
-    # Of a version with an epoch, apt writes the colon otherwise; no kernel has one.
+    files = re.findall(r"^Filename: .*/(\S+)$", output.stdout, re.MULTILINE)
+    # apt escapes the colon of an epoch; no kernel version has one.
     return [debs / name for name in files]
 
 
 def needed_by(name: str, prefix: str) -> str:
-    """Give the package that a name without a version stands for."""
-    told = subprocess.run(["apt-cache", "depends", name], capture_output=True, text=True, check=True).stdout
-    return next(word for word in told.split() if word.startswith(prefix) and word != name)
+    """Return the package that a metapackage depends on."""
+    listing = subprocess.run(["apt-cache", "depends", name], capture_output=True, text=True, check=True).stdout
+    return next(word for word in listing.split() if word.startswith(prefix) and word != name)
 
 
 def unpack(package: Path, where: Path) -> Path:
-    """Unpack a Debian package, by Debian's own program."""
+    """Unpack a Debian package with dpkg."""
     subprocess.run(["dpkg-deb", "-x", package, where], check=True)
-    # Most of it, and nothing here; it would only be packed again.
+    # The largest part, unused here; it would only be packed again.
     for name in ("drivers/gpu", "drivers/media", "drivers/net/wireless", "sound"):
         for path in where.glob(f"lib/modules/*/kernel/{name}"):
             shutil.rmtree(path)
@@ -60,7 +60,7 @@ def unpack(package: Path, where: Path) -> Path:
 
 
 def looks_up_again(files: Path) -> bool:
-    """Tell from a kernel's own code what it does when a packet comes back from a queue: an oracle beside the lab.
+    """Determine from a kernel's machine code what it does at reinjection: an independent oracle.
 
     Era `relookup` is where nf_conntrack_update calls nf_conntrack_find_get (net/netfilter/nf_conntrack_core.c).
     """
@@ -80,10 +80,8 @@ def looks_up_again(files: Path) -> bool:
     return "nf_conntrack_find_get" in code
 
 
-def test_debians_kernels_are_classified_by_experiment_as_their_code_says(
-    shared: TestLab, debs: Path, tmp_path: Path
-) -> None:
-    """6.1 looks up again, from its package as it is; 6.12, packed as Fedora would, does what its code does."""
+def test_debian_kernels_get_the_era_of_their_machine_code(shared: TestLab, debs: Path, tmp_path: Path) -> None:
+    """6.1 from its own package; 6.12 packed in Fedora's layout."""
     (old,) = fetch(debs, needed_by("linux-image-amd64", "linux-image-6.1"))
     (new,) = fetch(debs, needed_by("linux-image-6.12-cloud-amd64", "linux-image-6.12"))
     files = {"old61": unpack(old, tmp_path / "61"), "new612": unpack(new, tmp_path / "612")}
@@ -96,19 +94,19 @@ def test_debians_kernels_are_classified_by_experiment_as_their_code_says(
     shared.well("kernel", "add", str(old), "--name", "old61")
     shared.well("kernel", "add", *map(str, packages), "--name", "new612")
 
-    found = shared.well("classify", "old61", "new612", "--json").json["machines"]
+    machines = shared.well("classify", "old61", "new612", "--json").json["machines"]
 
     assert era["old61"] == "relookup"
-    assert {name: one["era"] for name, one in found.items()} == era
-    assert found["old61"]["machine"]["queued_by"] == "nftables"
-    assert all(one["armed"] >= 3 and one["stalled"] == 0 for one in found.values())
+    assert {name: one["era"] for name, one in machines.items()} == era
+    assert machines["old61"]["machine"]["queued_by"] == "nftables"
+    assert all(one["armed"] >= 3 and one["stalled"] == 0 for one in machines.values())
     assert shared.guests() == []
-    listed = shared.well("kernel", "list", "--json").json["kernels"]
-    assert {name: one["classified"]["era"] for name, one in listed.items()} == era
+    listing = shared.well("kernel", "list", "--json").json["kernels"]
+    assert {name: one["classified"]["era"] for name, one in listing.items()} == era
 
 
-def test_a_kernel_without_virtio_and_nftables_runs_as_those_of_old(shared: TestLab, debs: Path, tmp_path: Path) -> None:
-    """By AHCI, e1000 and iptables, from an RPM as RHEL 7 has it; what it cannot do is left out, with the reason."""
+def test_a_kernel_without_virtio_and_nftables_runs_like_an_old_one(shared: TestLab, debs: Path, tmp_path: Path) -> None:
+    """It uses AHCI, e1000 and iptables, from an RPM like RHEL 7's; impossible scenarios are skipped."""
     (package,) = fetch(debs, needed_by("linux-image-amd64", "linux-image-6.1"))
     files = unpack(package, tmp_path / "files")
     for path in list(files.rglob("*.ko")):
@@ -119,24 +117,24 @@ def test_a_kernel_without_virtio_and_nftables_runs_as_those_of_old(shared: TestL
     shared.well("kernel", "add", str(rpm), "--name", "asof7")
 
     scenarios = ["baseline", "nfqueue", "nfqueue-nftables", "nfqueue-cache-loopback"]
-    done = shared.well("run", "--kernel", "asof7", *(f"-s{name}" for name in scenarios), "-n", "4", "--json").json
+    result = shared.well("run", "--kernel", "asof7", *(f"-s{name}" for name in scenarios), "-n", "4", "--json").json
 
-    assert {cell["scenario"]: cell["verdict"] for cell in done["cells"]} == {
+    assert {cell["scenario"]: cell["verdict"] for cell in result["cells"]} == {
         "baseline": "healthy",
         "nfqueue": "healthy",
     }
-    assert done["cells"][1]["armed"] == 4
-    machine = done["machines"]["asof7"]
+    assert result["cells"][1]["armed"] == 4
+    machine = result["machines"]["asof7"]
     assert (machine["queued_by"], machine["era"], machine["replica"]) == ("iptables", None, False)
-    left_out = {one["scenario"]: one["reason"] for one in done["left_out"]}
+    left_out = {one["scenario"]: one["reason"] for one in result["left_out"]}
     assert "nftables" in left_out["nfqueue-nftables"]
     assert "headers" in left_out["nfqueue-cache-loopback"]
     assert shared.guests() == []
     assert "kernel asof7" in shared.well("compare", "asof7").out
 
 
-def test_a_kernel_with_its_headers_is_traced_and_lives_as_a_machine(shared: TestLab, debs: Path) -> None:
-    """The hook module is built for it; it is not removed while it runs, and nothing of it stays afterwards."""
+def test_a_kernel_with_headers_is_traced_and_managed_as_a_machine(shared: TestLab, debs: Path) -> None:
+    """The hook module is built for it; it cannot be removed while running, and leaves nothing afterwards."""
     image = needed_by("linux-image-cloud-amd64", "linux-image-6.1")
     headers = image.replace("image", "headers")
     common, kbuild = (needed_by(headers, prefix) for prefix in ("linux-headers-6.1", "linux-kbuild"))
@@ -144,20 +142,28 @@ def test_a_kernel_with_its_headers_is_traced_and_lives_as_a_machine(shared: Test
     assert shared.well("kernel", "add", *map(str, packages), "--name", "traced", "--json").json["kernel"]["headers"]
     shared.well("up", "traced")
 
-    refused = shared.run("kernel", "remove", "traced")
-    assert (refused.status, "lab halt traced" in refused.err) == (2, True)
-    found = shared.well("classify", "traced", "--json").json["machines"]["traced"]
-    assert (found["era"], found["sure"], found["machine"]["queued_by"]) == ("relookup", "traced", "nfqdns")
-    assert "trace" in found["trials"][-1]["rests_on"]
+    refusal = shared.run("kernel", "remove", "traced")
+    assert (refusal.status, "lab halt traced" in refusal.err) == (2, True)
+    classification = shared.well("classify", "traced", "--json").json["machines"]["traced"]
+    assert (classification["era"], classification["sure"], classification["machine"]["queued_by"]) == (
+        "relookup",
+        "traced",
+        "nfqdns",
+    )
+    assert "trace" in classification["trials"][-1]["rests_on"]
     assert shared.ask("traced", "uname -r").strip() == image.removeprefix("linux-image-")
+    shared.well("halt", "traced")
+    # A kernel's classification is not part of its saved state's key.
+    resumed = shared.well("up", "traced").err
+    assert ("resuming from its saved state" in resumed, "it boots" in resumed) == (True, False)
     shared.well("halt", "traced")
     shared.well("kernel", "remove", "traced")
     assert not list(shared.home.glob("*/traced"))
     assert shared.run("classify", "traced").status == 2
 
 
-def test_a_kernel_that_panics_is_told_by_its_own_words(shared: TestLab, debs: Path, tmp_path: Path) -> None:
-    """A module of its own does it while it boots."""
+def test_a_kernel_panic_is_reported_with_the_kernels_message(shared: TestLab, debs: Path, tmp_path: Path) -> None:
+    """A test module panics during boot."""
     image = needed_by("linux-image-cloud-amd64", "linux-image-6.1")
     release = image.removeprefix("linux-image-")
     (package,) = fetch(debs, image)
@@ -175,26 +181,73 @@ def test_a_kernel_that_panics_is_told_by_its_own_words(shared: TestLab, debs: Pa
     shutil.copy(source / "virtio_net.ko", next(files.rglob("virtio_net.ko")))
     shared.well("kernel", "add", str(files), "--name", "panics")
 
-    done = shared.run("classify", "panics", "--json")
+    result = shared.run("classify", "panics", "--json")
 
-    error = json.loads(done.out)["error"]
-    assert (done.status, shared.guests()) == (3, [])
+    error = json.loads(result.out)["error"]
+    assert (result.status, shared.guests()) == (3, [])
     assert error["message"] == "panics did not boot: the kernel panicked: the network card is on fire"
     assert Path(error["evidence"]).exists()
 
 
-def test_replicas_of_all_eras_are_classified_rightly_twenty_times_of_twenty(running: TestLab) -> None:
-    """By two trials each, one of them traced, whatever the lab believes to know of the machines."""
-    eras = {"old": "drop", "new": "resolve", "today": "relookup"}
-    found = running.well("classify", *eras, "--json").json["machines"]
-    assert {name: one["era"] for name, one in found.items()} == eras
-    assert {one["sure"] for one in found.values()} == {"traced"}
+def test_a_silent_kernel_death_is_reported_by_how_it_ended(shared: TestLab, debs: Path) -> None:
+    """Its console is empty; only the time and kind of its end are known."""
+    image = needed_by("linux-image-cloud-amd64", "linux-image-6.1")
+    shared.well("kernel", "add", *map(str, fetch(debs, image)), "--name", "silent")
+    kernel = shared.home / "kernels" / "silent" / "vmlinuz"
+    content = bytearray(kernel.read_bytes())
+    # The code begins after setup_sects (Documentation/arch/x86/boot.rst). ud2 faults without a handler.
+    code = (content[0x1F1] + 1) * 512
+    content[code : code + 512] = b"\x0f\x0b" * 256
+    kernel.write_bytes(content)
 
-    # With musl, which waits half as long for an answer as glibc.
-    done = running.well("run", *eras, "-s", "nfqueue-musl", "-n", str(TIMES), "--evidence", "--json").json
+    result = shared.run("up", "silent", "--json")
+
+    error = json.loads(result.out)["error"]
+    assert (result.status, shared.guests()) == (3, [])
+    assert re.fullmatch(r"silent did not boot: QEMU exited after \d+ s, and its console stayed empty", error["message"])
+    assert "reset the machine" in error["hint"]
+
+
+def test_a_hook_module_survives_a_power_cut_and_a_damaged_one_is_rebuilt(shared: TestLab, debs: Path) -> None:
+    """An empty file after a crash does not count as built, nor does a module that does not load."""
+    image = needed_by("linux-image-cloud-amd64", "linux-image-6.1")
+    headers = image.replace("image", "headers")
+    common, kbuild = (needed_by(headers, prefix) for prefix in ("linux-headers-6.1", "linux-kbuild"))
+    shared.well("kernel", "add", *map(str, fetch(debs, image, headers, common, kbuild)), "--name", "cut")
+    module = "/opt/lab/build/$(uname -r)/nfqdns.ko"
+
+    # The image has a module for this kernel from another build.
+    shared.well("up", "cut", "--cold")
+    for damage, step in (
+        (":", "providing the hook module for"),
+        ("head -c 3000 $module.whole", "rebuilding the hook module"),
+    ):
+        shared.ask("cut", f"module={module}; cp $module $module.whole; {damage} >$module; sync")
+        before = len(shared.steps())
+        shared.well("status", "cut")
+        shared.well("run", "cut", "-s", "nfqueue", "-n", "1")
+        assert step in shared.steps()[before:]
+        # A file being written at a power cut does not count; one that counts is on the disk.
+        (guest,) = shared.guests()
+        guest.kill()
+        guest.wait()
+        shared.well("up", "cut", "--cold")
+        assert shared.ask("cut", f"insmod {module} port=0 && rmmod nfqdns && cat {module} | wc -c").strip() != "0"
+    shared.well("destroy", "cut")
+
+
+def test_replicas_of_all_eras_are_classified_correctly_twenty_times(running: TestLab) -> None:
+    """Two trials each, one traced; the lab's stored knowledge of the machines is not used."""
+    eras = {"old": "drop", "new": "resolve", "today": "relookup"}
+    machines = running.well("classify", *eras, "--json").json["machines"]
+    assert {name: one["era"] for name, one in machines.items()} == eras
+    assert {one["sure"] for one in machines.values()} == {"traced"}
+
+    # musl's timeout is half of glibc's.
+    result = running.well("run", *eras, "-s", "nfqueue-musl", "-n", str(TIMES), "--evidence", "--json").json
     (scenario,) = find.scenarios(SCENARIOS, ["nfqueue-musl"])
     for name, era in eras.items():
-        evidence = [trial.read(path) for path in sorted((Path(done["path"]) / name / scenario.name).iterdir())]
-        judged = [(verdict.judge(one, scenario), one) for one in evidence]
+        paths = trials_of(Path(result["path"]) / name / scenario.name)
+        judged = [judge_trial(path, scenario) for path in paths]
         pairs = zip(judged[:TIMES], judged[TIMES:], strict=True)
-        assert [classification.classify(scenario, pair).era for pair in pairs] == [era] * TIMES
+        assert [classify(scenario, pair).era for pair in pairs] == [era] * TIMES

@@ -1,4 +1,4 @@
-"""Many cells: none is lost with a worker, none is made twice, and it matters not who made them."""
+"""Matrix cells: none is lost with a worker, none is made twice, and results do not depend on the executor."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CELLS = ("matrix", "old", "new", "-s", "baseline", "-s", "nfqueue", "-n", "2", "
 SHOWN = ("machine", "scenario", "trials", "armed", "counted", "stalled", "verdict", "as_expected")
 
 
-def shown(done: Done) -> list[dict[str, Any]]:
-    """Give what the cells of a matrix show, without the times, which are never the same."""
-    return [{name: cell[name] for name in SHOWN} for cell in done.json["cells"]]
+def shown(result: Done) -> list[dict[str, Any]]:
+    """Return a matrix's cells without times, which always differ."""
+    return [{name: cell[name] for name in SHOWN} for cell in result.json["cells"]]
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> TestLab:
-    """Give a lab whose cells lie below its own directory, so that what they leave behind is found."""
+    """Return a lab whose cells are below its own directory, so that leftovers are found."""
     home = tmp_path_factory.mktemp("matrix")
     scratch = home / "scratch"
     scratch.mkdir()
@@ -37,12 +37,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> TestLab:
 
 
 def left_behind(lab: TestLab) -> list[object]:
-    """Give guests and directories that cells have left."""
+    """Return guests and directories that cells left."""
     return [*lab.guests(), *(lab.home / "scratch").glob("five-second-lab-cell-*")]
 
 
 def workers_of(parent: psutil.Process) -> list[psutil.Process]:
-    """Give the processes that make cells for a lab command, or for a Dask worker."""
+    """Return the processes that make cells for a lab command or a Dask worker."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return [child for child in parent.children() if any("spawn_main" in word for word in child.cmdline())]
     return []
@@ -50,7 +50,7 @@ def workers_of(parent: psutil.Process) -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def made_here(lab: TestLab) -> Done:
-    """Make the cells on this machine, and kill a worker as soon as it has a guest."""
+    """Make the cells on this machine and kill a worker once it has a guest."""
     process = lab.start(*CELLS)
     wait_for(lab.guests)
     victim = next(iter(workers_of(psutil.Process(process.pid))))
@@ -59,8 +59,8 @@ def made_here(lab: TestLab) -> Done:
     return Done(process.returncode, out, err)
 
 
-def test_a_worker_that_is_killed_costs_only_its_cell_which_is_made_again(lab: TestLab, made_here: Done) -> None:
-    """Every cell is there, and as its scenario expects; of the killed worker nothing is left."""
+def test_a_killed_workers_cell_is_made_again(lab: TestLab, made_here: Done) -> None:
+    """Every cell is complete and as expected; nothing of the killed worker remains."""
     assert made_here.status == 0, made_here.err
     assert [(cell["machine"], cell["scenario"], cell["stalled"]) for cell in shown(made_here)] == [
         ("old", "baseline", 0),
@@ -71,8 +71,8 @@ def test_a_worker_that_is_killed_costs_only_its_cell_which_is_made_again(lab: Te
     wait_for(lambda: not left_behind(lab))
 
 
-def test_no_cell_is_made_twice_and_a_new_scenario_is_one_cell_more(lab: TestLab, made_here: Done) -> None:
-    """What a stopped matrix had made is there when it is asked for again."""
+def test_no_cell_is_made_twice_and_a_new_scenario_adds_one_cell(lab: TestLab, made_here: Done) -> None:
+    """A repeated matrix reuses finished cells."""
     again = lab.well(*CELLS)
 
     assert [cell["cached"] for cell in again.json["made"]] == [True] * 4
@@ -81,8 +81,8 @@ def test_no_cell_is_made_twice_and_a_new_scenario_is_one_cell_more(lab: TestLab,
     assert trial["outcome"] == "stalled"
 
 
-def test_a_matrix_that_is_stopped_keeps_what_was_made_and_leaves_nothing_running(lab: TestLab) -> None:
-    """Ctrl-C ends workers and guests; what they had not made is made the next time."""
+def test_an_interrupted_matrix_keeps_finished_cells_and_leaves_nothing_running(lab: TestLab) -> None:
+    """Ctrl-C ends workers and guests; unfinished cells are made the next time."""
     process = lab.start("matrix", "old", "-s", "nfqueue-single-request", "-n", "2", "--json")
     wait_for(lab.guests)
     process.send_signal(signal.SIGINT)
@@ -95,7 +95,7 @@ def test_a_matrix_that_is_stopped_keeps_what_was_made_and_leaves_nothing_running
 
 @contextmanager
 def cluster(directory: Path, environment: dict[str, str]) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """Give a Dask cluster on the loopback: a scheduler, and two workers of one thread each."""
+    """Return a Dask cluster on the loopback: a scheduler and two single-threaded workers."""
     address = directory / "scheduler.json"
 
     def dask(what: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -118,20 +118,20 @@ def cluster(directory: Path, environment: dict[str, str]) -> Iterator[tuple[str,
             process.wait(60)
 
 
-def test_a_dask_cluster_makes_the_same_cells_though_a_worker_is_killed(
+def test_a_dask_cluster_makes_the_same_cells_despite_a_killed_worker(
     lab: TestLab, made_here: Done, tmp_path: Path
 ) -> None:
-    """Two workers, one of them killed half-way: the other makes its cell, and all is as it was made here."""
+    """The other worker takes over the cell, and results equal those made locally."""
     fresh = TestLab(tmp_path / "lab", {"TMPDIR": str(lab.home / "scratch")})
     where = {**lab.environment, "LAB_HOME": str(tmp_path / "lab"), "LAB_PROVIDER": "qemu"}
     with cluster(tmp_path, where) as (address, workers):
         process = fresh.start(*CELLS, "--scheduler", address)
-        # Both have a cell; one dies with it.
+        # Both workers have a cell; one is killed.
         wait_for(lambda: len(lab.guests()) == 2, bound_s=300)
         workers[0].kill()
         out, err = process.communicate(timeout=1800)
-        made = Done(process.returncode, out, err)
+        outcome = Done(process.returncode, out, err)
         wait_for(lambda: not left_behind(lab))
 
-    assert made.status == 0, made.err
-    assert shown(made) == shown(made_here)
+    assert outcome.status == 0, outcome.err
+    assert shown(outcome) == shown(made_here)

@@ -1,4 +1,4 @@
-"""A server that offers only what OpenSSH 6.4 of CentOS 7.0 does: the lab works with it."""
+"""The lab works with a server limited to the algorithms of CentOS 7.0's OpenSSH 6.4."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.guest.conftest import TestLab, wait_for
 from tests.kexinit import read_offer
 
-# Of OpenSSH 6.4's myproposal.h, what the guest's own sshd can still be told to offer: no curve25519, no ed25519, no
+# Of OpenSSH 6.4's myproposal.h, what the guest's sshd can still be configured to offer: no curve25519, no ed25519, no
 # rsa-sha2, no chacha20.
 OFFER = """
 KexAlgorithms ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,\
@@ -25,20 +25,20 @@ HostKey /etc/ssh/old_rsa_key
 
 @pytest.fixture
 def old_server(fresh: TestLab) -> TestLab:
-    """Give a lab with the machine today up, whose sshd is as old as CentOS 7.0's from its next connection on."""
+    """Return a lab with today up, whose sshd acts like CentOS 7.0's from the next connection on."""
     fresh.well("up", "today")
     fresh.ask("today", "ssh-keygen -q -t rsa -b 2048 -N '' -f /etc/ssh/old_rsa_key")
     config, offer = "/etc/ssh/sshd_config", OFFER.replace("\\\n", "").strip()
     fresh.ask("today", f"sed -i '/^KexAlgorithms/d' {config} && printf '%s\\n' '{offer}' >>{config} && sshd -t")
     before = offered(fresh)
-    # init starts it anew; this connection's own process stays.
+    # init restarts it; this connection's process stays.
     fresh.ask("today", "kill $(cat /run/sshd.pid)")
     wait_for(lambda: offered(fresh) not in (None, before))
     return fresh
 
 
 def offered(lab: TestLab) -> dict[str, list[str]] | None:
-    """Give the algorithms that today's sshd offers; None while it does not answer."""
+    """Return the algorithms that today's sshd offers; None while it does not answer."""
     port = json.loads((lab.home / "machines" / "today" / "started.json").read_text())["port"]
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
@@ -49,7 +49,7 @@ def offered(lab: TestLab) -> dict[str, list[str]] | None:
 
 
 def test_the_lab_works_with_a_server_of_2013(old_server: TestLab) -> None:
-    """Login, commands and a file sent, by ECDSA, to a guest that has nothing of the lab's yet, as boxes come.
+    """Login, commands and a file transfer, by ECDSA, to a guest without the lab's files, like a fresh box.
 
     What the lab offers a server is in the unit tests.
     """
@@ -60,7 +60,7 @@ def test_the_lab_works_with_a_server_of_2013(old_server: TestLab) -> None:
     for newer in ("curve25519", "ed25519", "rsa-sha2"):
         assert newer not in names
     old_server.ask("today", "/opt/lab/guest/network.sh down && rm -r /opt/lab")
-    done = old_server.well("run", "today", "-s", "nfqueue", "-n", "1", "--json")
-    assert "sending the lab's sources" in done.err
-    assert "building the modules and the verdict program in the guest" in done.err
-    assert done.json["cells"][0]["verdict"] == "healthy"
+    result = old_server.well("run", "today", "-s", "nfqueue", "-n", "1", "--json")
+    assert "sending the lab's sources" in result.err
+    assert "building the modules and the verdict program in the guest" in result.err
+    assert result.json["cells"][0]["verdict"] == "healthy"

@@ -1,4 +1,4 @@
-"""What the lab is for: the stall on old, none on new and today, on real packets."""
+"""The lab's main result: the stall on old, none on new and today, with real packets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from lab.evidence import counters, hook
-from lab.home import SCENARIOS as SCENARIO_FILES
+from lab.foundation.home import SCENARIOS as SCENARIO_FILES
 from tests.guest.conftest import TestLab
 
 SCENARIOS = ("baseline", "nfqueue", "nfqueue-single-request-reopen")
@@ -14,10 +14,10 @@ SCENARIOS = ("baseline", "nfqueue", "nfqueue-single-request-reopen")
 
 def test_old_stalls_and_new_and_today_do_not(running: TestLab) -> None:
     """Every armed trial on old waits five seconds, none elsewhere, and the workaround works everywhere."""
-    done = running.run("run", "old", "new", "today", *(f"-s{name}" for name in SCENARIOS), "-n", "3", "--json")
+    result = running.run("run", "old", "new", "today", *(f"-s{name}" for name in SCENARIOS), "-n", "3", "--json")
 
-    assert done.status == 0, done.err
-    cells = {(cell["machine"], cell["scenario"]): cell for cell in done.json["cells"]}
+    assert result.status == 0, result.err
+    cells = {(cell["machine"], cell["scenario"]): cell for cell in result.json["cells"]}
     assert set(cells) == {(machine, scenario) for machine in ("old", "new", "today") for scenario in SCENARIOS}
     for (machine, scenario), cell in cells.items():
         stalls = machine == "old" and scenario == "nfqueue"
@@ -27,26 +27,32 @@ def test_old_stalls_and_new_and_today_do_not(running: TestLab) -> None:
         assert cell["stalled"] == (3 if stalls else 0)
         assert cell["verdict"] == ("stalled" if stalls else "healthy")
         assert (cell["median_s"] >= 5) == stalls
-    assert done.json["machines"]["old"] == {
+    assert result.json["machines"]["old"] == {
         "kernel": running.ask("old", "uname -r").strip(),
-        "system": "Debian GNU/Linux 12 (bookworm)",
+        "system": "replica",
+        "distribution": "Debian GNU/Linux 12 (bookworm)",
         "era": "drop",
         "replica": True,
         "added": False,
+        "title": "conntrack as on CentOS 7.0 (3.10.0-123)",
+        "verified": None,
         "queued_by": "nfqdns",
     }
-    assert done.json["machines"]["today"]["replica"] is False
+    today = result.json["machines"]["today"]
+    assert (today["system"], today["replica"]) == ("debian", False)
 
 
 def test_each_era_leaves_its_own_counters(running: TestLab) -> None:
-    """A risen insert_failed does not mean a lost packet: new raises it too, and today moves nothing."""
-    done = running.run("run", "-s", "nfqueue", "-n", "1", "--json")
-    assert done.status == 0, done.err
+    """A risen insert_failed does not mean a lost packet: new raises it too, and today changes no counter."""
+    result = running.run("run", "-s", "nfqueue", "-n", "1", "--json")
+    assert result.status == 0, result.err
 
     rises = {}
     for machine in ("old", "new", "today"):
-        trial = Path(done.json["path"]) / machine / "nfqueue" / "0001"
-        rose = counters.rises(*(counters.stat((trial / f"stat.{when}").read_text()) for when in ("before", "after")))
+        trial = Path(result.json["path"]) / machine / "nfqueue" / "0001"
+        rose = counters.compute_rises(
+            *(counters.parse_stat((trial / f"stat.{when}").read_text()) for when in ("before", "after"))
+        )
         rises[machine] = {name: rose[name] for name in ("insert_failed", "drop", "clashres")}
 
     assert rises == {
@@ -56,12 +62,12 @@ def test_each_era_leaves_its_own_counters(running: TestLab) -> None:
     }
 
 
-def test_the_aaaa_query_is_lost_and_asked_again_on_the_first_conntrack(running: TestLab) -> None:
-    """The hook's log shows what the article shows: two conntracks, then after 5 s both queries on the first one."""
-    done = running.run("run", "old", "-s", "nfqueue", "-n", "1", "--json")
-    assert done.status == 0, done.err
+def test_the_aaaa_query_is_lost_and_retransmitted_on_the_first_conntrack(running: TestLab) -> None:
+    """As in the article: two conntracks, then after 5 s both queries on the first one."""
+    result = running.run("run", "old", "-s", "nfqueue", "-n", "1", "--json")
+    assert result.status == 0, result.err
 
-    log = Path(done.json["path"]) / "old" / "nfqueue" / "0001" / "dmesg"
+    log = Path(result.json["path"]) / "old" / "nfqueue" / "0001" / "dmesg"
     first, second, again_first, again_second = hook.parse(log.read_text())
 
     assert first.ct != second.ct
@@ -70,25 +76,25 @@ def test_the_aaaa_query_is_lost_and_asked_again_on_the_first_conntrack(running: 
     assert 4.9 < again_first.time_s - first.time_s < 6
 
 
-def test_compare_judges_stored_runs_without_any_machine(running: TestLab) -> None:
-    """What was gathered can be looked at later, and says the same again."""
+def test_compare_judges_stored_runs_without_machines(running: TestLab) -> None:
+    """Stored evidence gives the same verdict later."""
     ran = running.run("run", "old", "new", "-s", "nfqueue", "-n", "2", "--json")
     compared = running.run("compare", "old", "new", "-s", "nfqueue", "--json")
 
     assert compared.status == 0, compared.err
-    assert compared.json["schema"] == 1
+    assert compared.json["schema"] == 2
     assert compared.json["cells"] == ran.json["cells"]
     text = running.well("compare", "old", "new", "-s", "nfqueue").out
-    assert re.search(r"^old: 2 of 2 armed trials stalled about 5 s$", text, re.MULTILINE)
-    assert re.search(r"^new: none of 2 armed trials stalled$", text, re.MULTILINE)
+    assert re.search(r"^old \(replica\): 2 of 2 armed trials stalled for one timeout of 5 s$", text, re.MULTILINE)
+    assert re.search(r"^new \(replica\): none of 2 armed trials stalled$", text, re.MULTILINE)
 
 
-def test_an_outcome_that_is_not_as_expected_is_exit_status_1(running: TestLab, tmp_path: Path) -> None:
-    """Whoever runs the lab from a script learns that a kernel did not do what its scenario says."""
+def test_an_unexpected_outcome_is_exit_status_1(running: TestLab, tmp_path: Path) -> None:
+    """A script learns that a kernel did not do what its scenario expects."""
     hopeful = (SCENARIO_FILES / "nfqueue.toml").read_text().replace('drop = "stalled"', 'drop = "healthy"')
     (tmp_path / "hopeful.toml").write_text(hopeful)
 
-    done = running.run("run", "old", "-s", str(tmp_path / "hopeful.toml"), "-n", "1")
+    result = running.run("run", "old", "-s", str(tmp_path / "hopeful.toml"), "-n", "1")
 
-    assert done.status == 1
-    assert "stalled, expected healthy" in done.out
+    assert result.status == 1
+    assert "stalled, expected healthy" in result.out

@@ -1,4 +1,4 @@
-"""Machines that go on from a saved state: the same guest as before, in the present; or else they boot, and say why."""
+"""Machines restored from a saved state continue the same guest in the present; otherwise they boot and say why."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from lab.catalogue import find
-from lab.home import MACHINES, Home
+from lab.foundation.home import MACHINES, Home
+from lab.foundation.work import Work
 from lab.provider.qmp import Monitor
 from lab.provider.saved import CLOCK, MEMORY, SavedState
 from lab.provision.wake import wake
-from lab.session import Session
-from lab.work import Work
+from lab.session.session import Session
 from tests.guest.conftest import Done, TestLab, interrupt, wait_for
 
 RESUMED = "✓ resuming from its saved state"
@@ -26,30 +26,30 @@ BOOTED = "✓ booting kernel"
 
 @pytest.fixture
 def halted(fresh: TestLab) -> TestLab:
-    """Give a lab whose machine old was up once, and is off."""
-    done = fresh.well("up", "old")
-    assert "✓ saving its state" in done.err
+    """Return a lab whose machine old was up once and is off."""
+    result = fresh.well("up", "old")
+    assert "✓ saving its state" in result.err
     fresh.well("halt", "old")
     return fresh
 
 
 def boot_id(lab: TestLab) -> str:
-    """Give what tells one boot of old from another."""
+    """Return the identifier of old's current boot."""
     return lab.ask("old", "cat /proc/sys/kernel/random/boot_id").strip()
 
 
 def directory(lab: TestLab) -> Path:
-    """Give old's directory."""
+    """Return old's directory."""
     return lab.home / "machines" / "old"
 
 
 def saved_files(lab: TestLab) -> set[str]:
-    """Give what there is of saved states, half made ones too."""
+    """Return all files of saved states, including incomplete ones."""
     return {path.name for path in directory(lab).iterdir() if path.name.startswith(("saved", "disk."))}
 
 
-def test_a_second_up_goes_on_where_the_first_one_ended(fresh: TestLab) -> None:
-    """The same boot, on the disk of that moment, with nobody connected from before; nothing is saved again."""
+def test_a_second_up_restores_the_saved_state(fresh: TestLab) -> None:
+    """The same boot with its disk of that moment and no old connection; nothing is saved again."""
     fresh.well("up", "old")
     first = boot_id(fresh)
     saved = SavedState(directory(fresh)).memory.stat().st_mtime_ns
@@ -57,10 +57,10 @@ def test_a_second_up_goes_on_where_the_first_one_ended(fresh: TestLab) -> None:
     halted = fresh.well("halt", "old", "--json").json["machines"]["old"]
     assert (halted["state"], halted["saved"]) == ("halted", True)
 
-    done = fresh.well("up", "old", "--json")
-    assert RESUMED in done.err
-    assert BOOTED not in done.err
-    assert done.json["machines"]["old"]["provisioned"]
+    result = fresh.well("up", "old", "--json")
+    assert RESUMED in result.err
+    assert BOOTED not in result.err
+    assert result.json["machines"]["old"]["provisioned"]
     assert boot_id(fresh) == first
     assert fresh.run("ssh", "old", "--", "cat /var/tmp/later").status == 1
     assert fresh.ask("old", "pgrep -c -f '^sshd: root@'").strip() == "1"
@@ -69,8 +69,8 @@ def test_a_second_up_goes_on_where_the_first_one_ended(fresh: TestLab) -> None:
     assert saved_files(fresh) == {"saved", "disk.qcow2"}
 
 
-def test_a_resumed_guest_has_the_clock_of_today(halted: TestLab) -> None:
-    """Each time, however long it slept."""
+def test_a_restored_guest_has_the_current_time(halted: TestLab) -> None:
+    """Each restore sets the clock, however old the state."""
     for _ in range(2):
         assert RESUMED in halted.well("up", "old").err
         before = time.time()
@@ -79,17 +79,17 @@ def test_a_resumed_guest_has_the_clock_of_today(halted: TestLab) -> None:
         halted.well("halt", "old")
 
 
-def test_a_woken_guest_has_chances_of_its_own_and_the_time_it_was_told(running: TestLab) -> None:
-    """Two that go on from one state would draw the same ports and ids; their kernels take up what each is given.
+def test_a_restored_guest_has_fresh_randomness_and_the_given_time(running: TestLab) -> None:
+    """Two guests restored from one state would use the same ports and ids; the kernel takes new seeds.
 
-    What they draw does not tell: it differs by chance already, by when the first interrupts come.
+    Comparing random numbers is no test: they already differ by the timing of the first interrupts.
     """
-    # Before the shell's own, and in place of it, so that what is asked of the kernel can be read.
+    # A wrapper in place of the program records what it asks of the kernel.
     watched = 'exec strace -xx -s 64 -o /tmp/wake.$$ -e trace=write,ioctl /usr/bin/perl "$@"'
     running.ask("today", f"printf '#!/bin/sh\\n%s\\n' '{watched}' >/usr/local/bin/perl && chmod +x /usr/local/bin/perl")
     try:
         with Session(Home(running.home, running.home, running.home / "config.toml"), Work()) as session:
-            (today,) = session.as_they_are(find.machines(MACHINES, ["today"]))
+            (today,) = session.current(find.machines(MACHINES, ["today"]))
             wake(session.shell(today), 100.5)
             before = time.time()
             there = float(session.shell(today).ask(["date", "+%s.%N"]))
@@ -102,33 +102,33 @@ def test_a_woken_guest_has_chances_of_its_own_and_the_time_it_was_told(running: 
     seeds = re.findall(r'write\(\d+, "((?:\\x[0-9a-f]{2}){32})", 32\) += 32\nioctl\(\d+, RNDRESEEDCRNG', calls)
     assert len(set(seeds)) == 2
     assert len(re.findall(r"RNDRESEEDCRNG.*\) += 0$", calls, re.MULTILINE)) == 2
-    # A guest's clock may be off by some seconds by itself, on a host that leaves it no time.
+    # On a busy host a guest's clock may be off by some seconds.
     assert before + 90 < there < after + 110
     assert float(running.ask("today", "date +%s.%N")) < time.time() + 10
 
 
-def test_a_trial_on_a_resumed_machine_is_as_on_a_booted_one(halted: TestLab) -> None:
-    """Its era, its network and its modules work on: the race is armed, and the lookup stalls."""
+def test_a_trial_on_a_restored_machine_equals_one_on_a_booted_machine(halted: TestLab) -> None:
+    """Era, network and modules still work: the race is armed and the lookup stalls."""
     assert RESUMED in halted.well("up", "old").err
-    done = halted.run("run", "old", "-s", "nfqueue", "-s", "baseline", "-n", "1", "--json")
+    result = halted.run("run", "old", "-s", "nfqueue", "-s", "baseline", "-n", "1", "--json")
 
-    assert done.status == 0, done.err
-    assert {cell["scenario"]: (cell["armed"], cell["stalled"]) for cell in done.json["cells"]} == {
+    assert result.status == 0, result.err
+    assert {cell["scenario"]: (cell["armed"], cell["stalled"]) for cell in result.json["cells"]} == {
         "baseline": (0, 0),
         "nfqueue": (1, 1),
     }
 
 
-def test_cold_boots_what_is_saved_and_keeps_its_disk(fresh: TestLab) -> None:
-    """For who does not trust a saved state; the new one takes its place."""
+def test_cold_boots_a_saved_machine_and_keeps_its_disk(fresh: TestLab) -> None:
+    """For users who distrust a saved state; a new state replaces it."""
     fresh.well("up", "old")
     first = boot_id(fresh)
     fresh.ask("old", "echo kept >/var/tmp/kept && sync")
     fresh.well("halt", "old")
 
-    done = fresh.well("up", "old", "--cold")
+    result = fresh.well("up", "old", "--cold")
     second = boot_id(fresh)
-    assert RESUMED not in done.err
+    assert RESUMED not in result.err
     assert second != first
     assert fresh.ask("old", "cat /var/tmp/kept") == "kept\n"
 
@@ -138,32 +138,32 @@ def test_cold_boots_what_is_saved_and_keeps_its_disk(fresh: TestLab) -> None:
     assert fresh.ask("old", "cat /var/tmp/kept") == "kept\n"
 
 
-def test_another_definition_boots_and_is_said(fresh: TestLab, tmp_path: Path) -> None:
-    """The machine that was asked for, not the one that was saved."""
+def test_a_changed_definition_boots_with_a_note(fresh: TestLab, tmp_path: Path) -> None:
+    """The requested machine counts, not the saved one."""
     file = tmp_path / "mine.toml"
     definition = 'era = "relookup"\nmemory_mb = {}\n[debian]\ntitle = "t"\nkernel = "6.1"\nrewound = false\n'
     file.write_text(definition.format(512))
     fresh.well("up", str(file))
     fresh.well("halt", str(file))
     file.write_text(definition.format(640))
-    done = fresh.well("up", str(file))
+    result = fresh.well("up", str(file))
     memory_kb = int(fresh.ask(str(file), "awk '/^MemTotal/ { print $2 }' /proc/meminfo"))
     fresh.well("destroy", str(file))
 
-    assert "its saved state was made with other definition of the machine" in " ".join(done.err.split())
-    assert RESUMED not in done.err
+    assert "its saved state was made with a different definition of the machine" in " ".join(result.err.split())
+    assert RESUMED not in result.err
     assert memory_kb > 520_000
 
 
 def damage_a_byte(lab: TestLab) -> None:
-    """Change the memory behind the lab's back."""
+    """Change one byte of the memory file."""
     with (directory(lab) / "saved" / MEMORY).open("r+b") as file:
         file.seek(1_000_000)
         file.write(b"damage")
 
 
 def save_what_qemu_refuses(lab: TestLab) -> None:
-    """Leave a state that is whole, and no state of a guest."""
+    """Leave complete files that are no state of a guest."""
     saved = SavedState(directory(lab))
     made_of = json.loads((directory(lab) / "saved" / "manifest.json").read_text())["made_of"]
     with saved.written(made_of) as scratch:
@@ -172,7 +172,7 @@ def save_what_qemu_refuses(lab: TestLab) -> None:
 
 
 def save_what_does_not_answer(lab: TestLab) -> None:
-    """Leave a state of a guest whose sshd stands still."""
+    """Leave a state of a guest whose sshd is stopped."""
     saved = SavedState(directory(lab))
     made_of = json.loads((directory(lab) / "saved" / "manifest.json").read_text())["made_of"]
     lab.well("up", "old")
@@ -189,34 +189,32 @@ def save_what_does_not_answer(lab: TestLab) -> None:
 
 
 @pytest.mark.parametrize("spoil", [damage_a_byte, save_what_qemu_refuses, save_what_does_not_answer])
-def test_a_state_that_cannot_be_resumed_is_removed_and_the_machine_boots(
-    halted: TestLab, spoil: Callable[[TestLab], None]
-) -> None:
-    """Never an error: whoever types `lab up` gets the machine, and the next time a state that works."""
+def test_an_unusable_state_is_removed_and_the_machine_boots(halted: TestLab, spoil: Callable[[TestLab], None]) -> None:
+    """It is never an error: `lab up` yields the machine, and the next state works."""
     spoil(halted)
-    done = halted.well("up", "old")
+    result = halted.well("up", "old")
 
-    assert "its saved state could not be resumed" in " ".join(done.err.split())
-    assert BOOTED in done.err
-    assert "✓ saving its state" in done.err
-    assert "Traceback" not in done.err
+    assert "its saved state could not be resumed" in " ".join(result.err.split())
+    assert BOOTED in result.err
+    assert "✓ saving its state" in result.err
+    assert "Traceback" not in result.err
     assert len(halted.guests()) == 1
     halted.well("halt", "old")
     assert RESUMED in halted.well("up", "old").err
 
 
 def interrupted(process: subprocess.Popen[str], lab: TestLab) -> Done:
-    """Press Ctrl-C in a command, and make sure that it left nothing running and nothing half made."""
-    done = interrupt(process)
-    assert done.status == 130
-    assert "Traceback" not in done.err
+    """Send Ctrl-C to a command and check that it left no process and no half-written file."""
+    result = interrupt(process)
+    assert result.status == 130
+    assert "Traceback" not in result.err
     assert lab.guests() == []
     assert not {"saved.unfinished", "disk.unfinished"} & saved_files(lab)
-    return done
+    return result
 
 
-def test_ctrl_c_in_saving_leaves_no_half_state_and_no_guest(fresh: TestLab) -> None:
-    """The next start boots, and is saved."""
+def test_ctrl_c_while_saving_leaves_no_half_state_and_no_guest(fresh: TestLab) -> None:
+    """The next start boots and saves."""
     process = fresh.start("up", "old")
     wait_for((directory(fresh) / "saved.unfinished").exists)
     interrupted(process, fresh)
@@ -225,8 +223,8 @@ def test_ctrl_c_in_saving_leaves_no_half_state_and_no_guest(fresh: TestLab) -> N
     assert "✓ saving its state" in fresh.well("up", "old").err
 
 
-def test_ctrl_c_in_resuming_leaves_no_guest_and_the_state(halted: TestLab) -> None:
-    """The next start resumes it."""
+def test_ctrl_c_while_restoring_leaves_no_guest_and_keeps_the_state(halted: TestLab) -> None:
+    """The next start restores it."""
     started = (directory(halted) / "started.json").stat().st_mtime_ns
     process = halted.start("up", "old")
     wait_for(lambda: (directory(halted) / "started.json").stat().st_mtime_ns != started)
@@ -235,25 +233,25 @@ def test_ctrl_c_in_resuming_leaves_no_guest_and_the_state(halted: TestLab) -> No
     assert RESUMED in halted.well("up", "old").err
 
 
-def test_a_guest_that_a_killed_save_left_standing_still_is_started_anew(halted: TestLab) -> None:
-    """It would never answer, and nobody could tell why."""
+def test_a_guest_left_paused_by_a_killed_save_is_restarted(halted: TestLab) -> None:
+    """It would never answer, without any visible reason."""
     halted.well("up", "old")
     with Monitor(directory(halted)) as monitor:
         monitor.ask("stop")
-    done = halted.well("up", "old", "--json")
+    result = halted.well("up", "old", "--json")
 
-    assert BOOTED in done.err
-    assert done.json["machines"]["old"]["provisioned"]
+    assert BOOTED in result.err
+    assert result.json["machines"]["old"]["provisioned"]
     assert len(halted.guests()) == 1
 
 
-def test_a_machine_without_room_for_its_state_is_up_all_the_same(fresh: TestLab) -> None:
-    """It says that it will boot the next time; here a file is where the state shall go."""
+def test_a_machine_without_disk_space_for_its_state_is_still_up(fresh: TestLab) -> None:
+    """A note says that it will boot the next time; here a file blocks the state's place."""
     machine = directory(fresh)
     machine.mkdir(parents=True)
     (machine / "saved.unfinished").write_text("in the way")
-    done = fresh.well("up", "old", "--json")
+    result = fresh.well("up", "old", "--json")
 
-    assert "its state could not be saved" in " ".join(done.err.split())
-    assert done.json["machines"]["old"]["provisioned"]
-    assert not done.json["machines"]["old"]["saved"]
+    assert "its state could not be saved" in " ".join(result.err.split())
+    assert result.json["machines"]["old"]["provisioned"]
+    assert not result.json["machines"]["old"]["saved"]

@@ -2,7 +2,7 @@
 
     python tests/native/other_causes.py [--into DIRECTORY] [NAME]...
 
-Two network namespaces, joined by a veth pair: a client with a resolv.conf of its own, looked at by strace, tcpdump and
+Two network namespaces, joined by a veth pair: a client with a separate resolv.conf, traced by strace, tcpdump and
 conntrack, and a server that answers as the cause says. Nothing in there has a way out, no rule or sysctl of the machine
 is touched, and everything is gone with the last process. Needs root, strace, tcpdump, iptables, conntrack, iproute2.
 """
@@ -29,65 +29,65 @@ import dns.rdatatype
 import dns.rrset
 
 EVIDENCE = Path(__file__).parents[1] / "evidence" / "other-causes"
-CLIENT, SERVER, NOBODY = "10.77.0.1", "10.77.0.2", "10.77.0.3"
+CLIENT, SERVER, NO_HOST = "10.77.0.1", "10.77.0.2", "10.77.0.3"
 NAME = "www.lab.test"
 LONG_NAME = "www.department.lab.test"
 ADDRESSES = {dns.rdatatype.A: "10.77.0.80", dns.rdatatype.AAAA: "fd00:77::80"}
 
 Answering = Callable[[dns.message.Message, int], float | None]
-"""Takes a query and how often its type was asked for before; gives after how long it is answered, None for never."""
+"""Function of a query and the number of earlier queries of its type: seconds until the answer, None for never."""
 
 
 def at_once(_query: dns.message.Message, _before: int) -> float | None:
-    """Answer as a server should."""
+    """Answer every query at once, as a server should."""
     return 0.0
 
 
 def never(_query: dns.message.Message, _before: int) -> float | None:
-    """Answer nothing."""
+    """Answer no query."""
     return None
 
 
 def late(seconds: float) -> Answering:
-    """Answer everything late."""
+    """Answer every query late."""
     return lambda _query, _before: seconds
 
 
 def not_aaaa(query: dns.message.Message, _before: int) -> float | None:
-    """Answer A alone, as some load balancers do."""
+    """Answer only A queries, as some load balancers do."""
     return None if query.question[0].rdtype == dns.rdatatype.AAAA else 0.0
 
 
 def not_first_aaaa(query: dns.message.Message, before: int) -> float | None:
-    """Lose the first AAAA query."""
+    """Drop the first AAAA query."""
     return None if query.question[0].rdtype == dns.rdatatype.AAAA and not before else 0.0
 
 
 def not_first(_query: dns.message.Message, before: int) -> float | None:
-    """Lose the first query of each type."""
+    """Drop the first query of each type."""
     return 0.0 if before else None
 
 
 def first_aaaa_late(query: dns.message.Message, before: int) -> float | None:
-    """Answer the first AAAA query after the client has asked again."""
+    """Answer the first AAAA query only after the client has retransmitted it."""
     return 5.6 if query.question[0].rdtype == dns.rdatatype.AAAA and not before else 0.0
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One cause.
+    """One recorded cause.
 
     Attributes:
-        answers: What the server does; None for no server at all.
-        rules: iptables commands in the client's namespace.
-        server_rules: ... and in the server's.
-        resolv: What the client's resolv.conf has beside `nameserver`.
+        answers: What the server does; None when no server runs.
+        rules: iptables commands run in the client's namespace.
+        server_rules: iptables commands run in the server's namespace.
+        resolv: Lines of the client's resolv.conf other than `nameserver`.
         nameservers: Its servers.
-        client: What is run.
-        strace: How strace is told to write.
-        tcpdump: How tcpdump is told to capture in the client's namespace.
+        client: Command that is run.
+        strace: Output options of strace.
+        tcpdump: Options of tcpdump in the client's namespace.
         rcode: What the server answers; addresses for NOERROR.
-        exists: Which names there are; others do not exist.
+        exists: Names that exist; for all others the server answers NXDOMAIN.
     """
 
     answers: Answering | None = at_once
@@ -116,9 +116,9 @@ RECORDINGS = {
     "server-late": Recording(late(1.6), rules=(_TRACKED,)),
     "server-late-after-retry": Recording(first_aaaa_late, rules=(_TRACKED,)),
     "server-fails": Recording(rules=(_TRACKED,), rcode=dns.rcode.SERVFAIL),
-    "first-server-dead": Recording(rules=(_TRACKED,), nameservers=(NOBODY, SERVER)),
-    "nobody-listens": Recording(None, rules=(_TRACKED,)),
-    "nobody-listens-tcp": Recording(None, rules=(_TRACKED,), resolv="options use-vc\n"),
+    "first-server-dead": Recording(rules=(_TRACKED,), nameservers=(NO_HOST, SERVER)),
+    "no-listener": Recording(None, rules=(_TRACKED,)),
+    "no-listener-tcp": Recording(None, rules=(_TRACKED,), resolv="options use-vc\n"),
     "output-drop": Recording(rules=("-A OUTPUT -p udp --dport 53 -j DROP",)),
     "output-drop-aaaa": Recording(rules=(f"-A OUTPUT -p udp --dport 53 {_AAAA} -j DROP",)),
     "output-reject": Recording(rules=("-A OUTPUT -p udp --dport 53 -j REJECT --reject-with icmp-admin-prohibited",)),
@@ -158,7 +158,7 @@ RECORDINGS = {
 
 
 def main() -> None:
-    """Make the recordings that are named, or all, side by side as each has its own network."""
+    """Make the recordings that are named, or all, in parallel; each has a separate network."""
     if sys.argv[1:2] == ["--inside"]:
         _inside(sys.argv[2], Path(sys.argv[3]))
         return
@@ -190,7 +190,7 @@ def _run(*words: str) -> None:
 
 
 def _inside(name: str, directory: Path) -> None:
-    """Make one recording; this process is the first of its PID namespace, with which all others end."""
+    """Make one recording. This process is the first of its PID namespace; all others end with it."""
     recording = RECORDINGS[name]
     _run("mount", "-t", "tmpfs", "none", "/run")
     with tempfile.TemporaryDirectory(dir="/run") as scratch, _server_namespace() as server:
@@ -208,7 +208,7 @@ def _inside(name: str, directory: Path) -> None:
 
 @contextmanager
 def _server_namespace() -> Iterator[int]:
-    """Make the server's namespace, and give the process that holds it."""
+    """Create the server's namespace and return the process that holds it."""
     holder = subprocess.Popen(["unshare", "-n", "sleep", "120"])
     while Path(f"/proc/{holder.pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink():
         time.sleep(0.01)
@@ -224,7 +224,7 @@ def _configure(recording: Recording, server: int, scratch: Path) -> None:
     _run("ip", "link", "set", "lo", "up")
     _run(*there, "ip", "link", "set", "lo", "up")
     _run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1", "netns", str(server))
-    for prefix, device, addresses in (((), "v0", (CLIENT,)), (there, "v1", (SERVER, NOBODY))):
+    for prefix, device, addresses in (((), "v0", (CLIENT,)), (there, "v1", (SERVER, NO_HOST))):
         for address in addresses:
             _run(*prefix, "ip", "address", "add", f"{address}/24", "dev", device)
         _run(*prefix, "ip", "link", "set", device, "up")
@@ -232,8 +232,8 @@ def _configure(recording: Recording, server: int, scratch: Path) -> None:
         _run("iptables", *rule.split())
     for rule in recording.server_rules:
         _run(*there, "iptables", *rule.split())
-    # Whatever comes for this address is lost without a word.
-    _run(*there, "iptables", "-A", "INPUT", "-d", NOBODY, "-j", "DROP")
+    # Packets to this address are dropped silently.
+    _run(*there, "iptables", "-A", "INPUT", "-d", NO_HOST, "-j", "DROP")
     servers = "".join(f"nameserver {address}\n" for address in recording.nameservers)
     for name, content in (("resolv.conf", servers + recording.resolv), ("nsswitch.conf", "hosts: dns\n")):
         (scratch / name).write_text(content)
@@ -242,7 +242,7 @@ def _configure(recording: Recording, server: int, scratch: Path) -> None:
 
 @contextmanager
 def _serving(name: str, server: int) -> Iterator[None]:
-    """Serve in the server's namespace, by a process of its own."""
+    """Run the server in its namespace, in a separate process."""
     recording = RECORDINGS[name]
     if recording.answers is None:
         yield
@@ -262,20 +262,20 @@ def _serve(recording: Recording) -> None:
     listening.bind((SERVER, 53))
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    asked: dict[dns.rdatatype.RdataType, int] = {}
+    requests: dict[dns.rdatatype.RdataType, int] = {}
     while True:
         wire, asker = listening.recvfrom(4096)
         query = dns.message.from_wire(wire)
         rdtype = query.question[0].rdtype
-        after_s = recording.answers(query, asked.get(rdtype, 0)) if recording.answers else None
-        asked[rdtype] = asked.get(rdtype, 0) + 1
+        after_s = recording.answers(query, requests.get(rdtype, 0)) if recording.answers else None
+        requests[rdtype] = requests.get(rdtype, 0) + 1
         if after_s is not None:
             answer = _answer(query, recording).to_wire()
             threading.Timer(after_s, _send, (listening, answer, asker)).start()
 
 
 def _send(listening: socket.socket, answer: bytes, asker: tuple[str, int]) -> None:
-    # A rule that drops it says so.
+    # A rule that drops the packet makes the call fail.
     with contextlib.suppress(OSError):
         listening.sendto(answer, asker)
 

@@ -1,6 +1,6 @@
-"""A DNS server and a client that asks it, alone in a network of their own; `ask()` is what tests call.
+"""A DNS server and a client, alone in separate namespaces. Tests call `ask()`.
 
-This file is run by itself too, inside new network and mount namespaces: nothing in there has a way out, and everything
+This file also runs as a program, in new network and mount namespaces: no packet leaves them, and everything
 is gone with the last process.
 """
 
@@ -25,16 +25,16 @@ import dns.rdatatype
 import dns.rrset
 
 ADDRESSES = {dns.rdatatype.A: "10.10.10.53", dns.rdatatype.AAAA: "fd00::53"}
-"""What every name has."""
+"""Addresses of every name."""
 
 WRONG = {dns.rdatatype.A: "192.0.2.66", dns.rdatatype.AAAA: "2001:db8::66"}
-"""What only answers say that no client may believe."""
+"""Addresses that occur only in answers a client must ignore."""
 
 ETC = {
     "resolv.conf": "# nameserver 192.0.2.1\nnameserver nonsense\nnameserver 127.0.0.1\nnameserver 192.0.2.2\n",
     "nsswitch.conf": "hosts: dns\n",
 }
-"""All that is in /etc; the first server that can be one is ours."""
+"""Everything in /etc; the first valid server is the test server."""
 
 
 class Server(StrEnum):
@@ -44,21 +44,21 @@ class Server(StrEnum):
     LOSES_THE_FIRST_AAAA = "loses-the-first-aaaa"
     KNOWS_NO_NAME = "knows-no-name"
     SENDS_NOISE_FIRST = "sends-noise-first"
-    """Before each answer, messages that are none."""
+    """Messages to ignore before each answer."""
     IS_NOT_THERE = "is-not-there"
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query as it came to the server."""
+    """A query as the server received it."""
 
     type: str
     port: int
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a program ended with, and what it asked."""
+class Outcome:
+    """Exit status and output of a program, and the queries that it sent."""
 
     status: int
     stdout: str
@@ -67,17 +67,19 @@ class Told:
 
 
 def namespaces() -> list[str]:
-    """Give the command that runs another one in namespaces of its own; an ordinary user is root in there."""
+    """Return the command that runs another one in new namespaces, in which an ordinary user is root."""
     return ["unshare", "-n", "-m", *([] if os.geteuid() == 0 else ["-r"]), "--"]
 
 
-def ask(server: Server, *command: str | Path) -> Told:
-    """Run a client against a server, and give what both have to say."""
+def ask(server: Server, *command: str | Path) -> Outcome:
+    """Run a client against a server; return its outcome and the queries that the server received."""
     inside = [*namespaces(), sys.executable, __file__, server, *command]
-    said = subprocess.run(inside, capture_output=True, text=True, timeout=60, check=False)
-    assert said.returncode == 0, said.stderr
-    told = json.loads(said.stdout)
-    return Told(told["status"], told["stdout"], told["stderr"], [Query(**query) for query in told["queries"]])
+    process = subprocess.run(inside, capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 0, process.stderr
+    outcome = json.loads(process.stdout)
+    return Outcome(
+        outcome["status"], outcome["stdout"], outcome["stderr"], [Query(**query) for query in outcome["queries"]]
+    )
 
 
 def _answer(query: dns.message.Message, addresses: dict[dns.rdatatype.RdataType, str]) -> dns.message.Message:
@@ -90,7 +92,7 @@ def _answer(query: dns.message.Message, addresses: dict[dns.rdatatype.RdataType,
 
 
 def _noise(query: dns.message.Message) -> Iterator[bytes]:
-    """Give what a client must pass over: each is wrong in one thing, and says a wrong address where it says one."""
+    """Return messages that a client must ignore. Each has one fault, and a wrong address if it has any."""
     question = query.question[0]
     wire = _answer(query, WRONG).to_wire()
     record = len(query.to_wire())
@@ -108,19 +110,19 @@ def _noise(query: dns.message.Message) -> Iterator[bytes]:
     another_type = next(rdtype for rdtype in ADDRESSES if rdtype != question.rdtype)
     of_another_type = dns.message.make_query(question.name, another_type, id=query.id)
     yield _answer(of_another_type, WRONG).to_wire()
-    yield wire[:4] + b"\0\0" + wire[6:]  # no question, says the header
+    yield wire[:4] + b"\0\0" + wire[6:]  # the header says: no question
 
     # The right question, but records that do not end within the message.
     yield from (wire[:length] for length in range(record, len(wire)))
     yield wire[:6] + b"\xff\xff" + wire[8:]
     size = record + 10  # a pointer of two bytes for the name, and eight bytes more
     yield wire[:size] + b"\xff\xff" + wire[size + 2 :]
-    yield wire[:record] + b"\x40" + b"x" * 64 + b"\0" + wire[record + 2 :]  # no label is so long
+    yield wire[:record] + b"\x40" + b"x" * 64 + b"\0" + wire[record + 2 :]  # labels are never this long
     yield wire[:record] + b"\x3f" * 40  # a label that is longer than the message
     yield wire[:record] + b"\xc0"  # half a pointer
     yield (wire + b"\xff" * 512)[:512].replace(wire[:8], wire[:6] + b"\x00\x02")
     yield wire[:record] + bytes(range(256))
-    # What is missing here may still lie where the messages before were read into.
+    # The missing bytes may still be in the buffer, from an earlier message.
     yield wire[:6] + b"\0\0" + wire[8 : record - 1]
 
 
@@ -149,7 +151,7 @@ def _serve(listening: socket.socket, server: Server, queries: list[Query]) -> No
 
 
 def _main() -> None:
-    """Run the program that the arguments name, after the server's manner, and print what it told."""
+    """Run the program named by the arguments against the chosen server and print its outcome."""
     server, command = Server(sys.argv[1]), sys.argv[2:]
     queries: list[Query] = []
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -160,8 +162,8 @@ def _main() -> None:
         if server is not Server.IS_NOT_THERE:
             listening.bind(("127.0.0.1", 53))
             threading.Thread(target=_serve, args=(listening, server, queries), daemon=True).start()
-        told = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False)
-        everything = asdict(Told(told.returncode, told.stdout, told.stderr, queries))
+        outcome = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False)
+        everything = asdict(Outcome(outcome.returncode, outcome.stdout, outcome.stderr, queries))
         sys.stdout.write(json.dumps(everything))
         sys.stdout.flush()
         # The thread still waits for queries.

@@ -3,9 +3,9 @@
  * read_packets - reads messages of a queue as user.out does, from standard input
  *
  * Each message comes as its length (four bytes, this machine's order) and its
- * bytes. It is copied to where nothing of ours lies around it, so that a
- * sanitizer sees any byte read that is not the message's. Prints a line for
- * each: what was read, or "nothing".
+ * bytes. It is copied to a separate buffer, so that a sanitizer detects any
+ * read outside of the message. Prints a line for each: the parsed fields, or
+ * "nothing".
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ int main(void)
 
 		if (length && (!message || fread(message, length, 1, stdin) != 1))
 			return 1;
-		/* Whatever was there before must not pass for what was read. */
+		/* Earlier content must not pass for parsed fields. */
 		memset(&packet, 0xa5, sizeof(packet));
 		if (read_packet(message, length, &packet))
 			tell(&packet);

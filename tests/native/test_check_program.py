@@ -1,4 +1,4 @@
-"""The program that makes a check's trials: its build and its command line. What it does is tested beside this."""
+"""The program that makes a check's trials: build and command line. The other files test what it does."""
 
 from __future__ import annotations
 
@@ -8,50 +8,43 @@ from pathlib import Path
 
 import pytest
 
-from lab.checking import program as check_program
-from lab.home import Home
-from lab.work import Work
+from lab.foundation.home import Home
+from lab.foundation.work import Work
+from lab.remote_check.program import CHECK, built
+from tests.native.sent_program import build, is_static, run, run_without_root
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build it as `lab check` does, warnings being errors."""
-    place = tmp_path_factory.mktemp("check")
-    return check_program.built(Home(place, place, place), Work())
+    """Build the program as `lab check` does, with warnings as errors."""
+    return build(CHECK, tmp_path_factory.mktemp("check"))
 
 
-def run(program: Path, *arguments: str, **more: int) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
-    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=30, check=False, **more)  # type: ignore[call-overload, no-any-return]
-
-
-def test_it_is_built_once_and_leaves_nothing_else(program: Path) -> None:
-    """A program of the same sources is there already; what it was built in is gone."""
+def test_check_program_is_built_once_and_build_files_are_removed(program: Path) -> None:
+    """A program built from the same sources is reused; the build directory is removed."""
     place = program.parent
     before = program.stat().st_mtime_ns
     (place / "check-of-older-sources").touch()
 
-    assert check_program.built(Home(place.parent, place, place), Work()) == program
+    assert built(Home(place.parent, place, place), Work()) == program
     assert program.stat().st_mtime_ns == before
     assert {path.name for path in place.iterdir()} >= {program.name, "build.log"}
     assert not list(place.glob(".building-*"))
 
 
-def test_it_needs_no_library_of_the_machine_that_it_runs_on(program: Path) -> None:
-    """It goes to machines whose C library nobody knows."""
-    headers = subprocess.run(["readelf", "--program-headers", program], capture_output=True, text=True, check=True)
-
-    assert "INTERP" not in headers.stdout
+def test_check_program_is_linked_statically(program: Path) -> None:
+    """It is copied to machines whose C library is unknown."""
+    assert is_static(program)
     assert program.stat().st_size < 1_000_000
 
 
 def test_help_names_every_option(program: Path) -> None:
-    """Who finds it on a machine learns from it what it does."""
-    told = run(program, "--help")
+    """A user who finds the program on a machine learns from its help what it does."""
+    result = run(program, "--help")
 
-    assert told.returncode == 0
-    for option in ("--rule", "--trials", "--again", "--modules", "--remove", "--help", "--version"):
-        assert option in told.stdout
+    assert result.returncode == 0
+    for option in ("--rule", "--trials", "--again", "--dnat", "--modules", "--remove", "--help", "--version"):
+        assert option in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -68,25 +61,43 @@ def test_help_names_every_option(program: Path) -> None:
     ],
 )
 def test_bad_usage_is_one_line_and_exit_status_2(program: Path, arguments: list[str]) -> None:
-    """Nothing is done, and nothing is loaded, before all is understood."""
-    told = run(program, *arguments)
+    """Nothing is done or loaded before all arguments are parsed."""
+    result = run(program, *arguments)
 
-    assert told.returncode == 2
-    assert told.stdout == ""
-    assert len(told.stderr.splitlines()) == 1
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_without_root_it_says_that_it_needs_root(program: Path) -> None:
-    """It does not try, and so does not fail half-way."""
-    told = subprocess.run(
-        [f"/proc/self/fd/{os.open(program, os.O_RDONLY)}", "--rule", "nftables"],
-        capture_output=True,
-        text=True,
-        check=False,
-        user=65534,
-        close_fds=False,
-        timeout=30,
-    )
+def test_without_root_the_error_asks_for_root(program: Path) -> None:
+    """The program does not start, so it does not fail half-way."""
+    result = run_without_root(program, "--rule", "nftables")
 
-    assert (told.returncode, told.stderr) == (3, "check: this needs root\n")
+    assert (result.returncode, result.stderr) == (3, "check: this needs root\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be in a namespace of processes")
+def test_a_stale_note_with_a_reused_pid_does_not_block_trials(program: Path) -> None:
+    """It counted as the note of a running check, and no trial was made. In a new namespace PIDs are known."""
+    # The program is process 1 there; the process that loads modules is process 2.
+    note, unfinished = Path("/run/five-second-lab-check.2"), Path("/run/.five-second-lab-check.3")
+    note.write_text("module_that_does_not_exist\n")
+    unfinished.touch()
+    os.utime(unfinished, (0, 0))
+    command = ["unshare", "--pid", "--mount-proc", "--fork", str(program), "--rule", "nftables", "--trials", "1"]
+    try:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as check:
+            # Standard input stays open: end of file would end the check.
+            assert check.stderr is not None
+            check.wait(timeout=60)
+            errors = check.stderr.read().decode()
+        leftovers = [path for path in (note, unfinished) if path.exists()]
+    finally:
+        note.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
+
+    assert "module (unknown) cannot be loaded" not in errors
+    assert leftovers == []

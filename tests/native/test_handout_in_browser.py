@@ -1,4 +1,4 @@
-"""Handouts in a real browser: they load nothing, complain of nothing, and print on A4."""
+"""Handouts in a real browser: they load nothing, report no error, and print on A4."""
 
 from __future__ import annotations
 
@@ -7,66 +7,54 @@ from pathlib import Path
 
 import pypdf
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.browser import started
 from tests.command_line import lab
 from tests.unit.classroom import Remembering
 from tests.unit.test_lesson_walk import ON_OLD, OURS, held, session_with
 
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 A4 = (595, 842)
-"""In points (ISO 216)."""
+"""A4 in points (ISO 216)."""
 
 CSS_PX_PER_MM = 96 / 25.4
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a lab with a lesson on recorded trials, written down for learners and for trainers."""
+    """Return a lab with a lesson on recorded trials, with handouts for learners and for trainers."""
     home = tmp_path_factory.mktemp("lab")
     held(session_with(home, old="old-nfqueue"), Remembering(), ON_OLD)
     for name, options in (("learner", ()), ("trainer", ("--trainer", "--language", "zh"))):
-        done = lab(home, "lesson", "--handout", str(home / f"{name}.html"), *options)
-        assert done.returncode == 0, done.stderr
-        assert "lab lesson did not" not in done.stdout
+        result = lab(home, "lesson", "--handout", str(home / f"{name}.html"), *options)
+        assert result.returncode == 0, result.stderr
+        assert "lab lesson did not" not in result.stdout
     return home
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give the system's browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(ARGUMENTS))
+    """Return a browser that uses no network."""
+    with started() as browser:
         yield browser
-        browser.close()
 
 
 def opened(browser: Browser, path: Path, width_mm: float) -> tuple[Page, list[str]]:
-    """Open a page; gives everything that it asked for and complained of."""
+    """Open a page; return it with every request and every error message."""
     page = browser.new_page(viewport={"width": round(width_mm * CSS_PX_PER_MM), "height": 1000})
-    found: list[str] = []
-    page.on("console", lambda message: found.append(message.text))
-    page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("request", lambda request: found.append(request.url))
+    requests: list[str] = []
+    page.on("console", lambda message: requests.append(message.text))
+    page.on("pageerror", lambda error: requests.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(path.as_uri(), wait_until="load")
-    return page, [told for told in found if told != path.as_uri() and not told.startswith("data:")]
+    return page, [address for address in requests if address != path.as_uri() and not address.startswith("data:")]
 
 
 @pytest.mark.parametrize(("name", "language"), [("learner", "en"), ("trainer", "zh-Hans")])
 def test_a_handout_loads_nothing_and_fits_a_page_and_a_phone(
     home: Path, browser: Browser, name: str, language: str
 ) -> None:
-    """It is opened from a mail's attachment, on whatever there is."""
+    """A handout is opened from a mail attachment, on any device."""
     for width_mm in (180, 80):
         page, complaints = opened(browser, home / f"{name}.html", width_mm)
         assert complaints == []
@@ -77,8 +65,8 @@ def test_a_handout_loads_nothing_and_fits_a_page_and_a_phone(
         page.close()
 
 
-def test_the_telling_parts_are_marked_so_that_they_are_seen(home: Path, browser: Browser) -> None:
-    """By more than a tag."""
+def test_decisive_parts_are_visibly_marked(home: Path, browser: Browser) -> None:
+    """A mark is more than an HTML tag."""
     page, _ = opened(browser, home / "learner.html", 180)
     mark = page.locator("section[id='09-kernel-trace'] mark", has_text="ret=0").first
 
@@ -86,13 +74,13 @@ def test_the_telling_parts_are_marked_so_that_they_are_seen(home: Path, browser:
     assert mark.evaluate("mark => getComputedStyle(mark).fontWeight") == "700"
 
 
-def test_answers_are_seen_in_the_trainers_edition_alone(home: Path, browser: Browser) -> None:
-    """In the text that a reader gets to see."""
+def test_answers_are_visible_only_in_the_trainers_edition(home: Path, browser: Browser) -> None:
+    """The rendered text is checked, as a reader sees it."""
     page, _ = opened(browser, home / "learner.html", 180)
-    shown = page.locator("body").inner_text()
+    output = page.locator("body").inner_text()
     assert page.locator(".because, .explains, .right, .edition").count() == 0
-    assert "☑" not in shown
-    assert "☐" in shown
+    assert "☑" not in output
+    assert "☐" in output
 
     page, _ = opened(browser, home / "trainer.html", 180)
     assert page.locator(".right").count() == sum(len(step.question) for step in OURS)
@@ -101,10 +89,10 @@ def test_answers_are_seen_in_the_trainers_edition_alone(home: Path, browser: Bro
 
 
 def test_a_handout_is_printed_on_a4(home: Path) -> None:
-    """By its suffix; the text in it can be selected, Chinese too."""
+    """The PDF's text can be selected, Chinese too."""
     path = home / "printed.pdf"
-    done = lab(home, "lesson", "--handout", str(path), "--trainer", "--language", "zh")
-    assert done.returncode == 0, done.stderr
+    result = lab(home, "lesson", "--handout", str(path), "--trainer", "--language", "zh")
+    assert result.returncode == 0, result.stderr
 
     pages = pypdf.PdfReader(path).pages
     assert {tuple(round(float(side)) for side in page.mediabox[2:]) for page in pages} == {A4}

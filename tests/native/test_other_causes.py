@@ -1,4 +1,4 @@
-"""Other causes than the bug, made anew on this very kernel: what is recorded must be what can be recorded today."""
+"""Record causes other than the bug on the running kernel and compare them with the recordings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.diagnosis.causes import Cause
 from lab.diagnosis.conclusion import Answer, conclude
-from lab.diagnosis.findings import Cause
 from lab.diagnosis.recognise import recognise
 from tests.native import other_causes
 from tests.native.private_dns import namespaces
@@ -20,30 +20,30 @@ TOOLS = ("strace", "tcpdump", "iptables", "conntrack", "ip", "nsenter")
 EXPECTED = {
     "healthy": (Answer.CANNOT_TELL, None),
     "output-drop": (Answer.ANOTHER_CAUSE, Cause.FIREWALL),
-    "nobody-listens": (Answer.ANOTHER_CAUSE, Cause.NOT_LISTENING),
+    "no-listener": (Answer.ANOTHER_CAUSE, Cause.NOT_LISTENING),
     "single-request-slow": (Answer.ANOTHER_CAUSE, Cause.OPTION),
 }
-"""Those that take a second or two."""
+"""Causes that take a second or two."""
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make them, where this machine can."""
+    """Record the causes where this machine can."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing or os.geteuid() != 0:
         pytest.skip(f"needs root, and {', '.join(missing) or 'nothing else'}")
     if subprocess.run([*namespaces(), "iptables", "-L", "-n"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("no namespaces with rules of their own here")
+        pytest.skip("no namespaces with separate rules here")
     directory = tmp_path_factory.mktemp("recorded")
     subprocess.run([sys.executable, other_causes.__file__, "--into", directory, *EXPECTED], check=True, timeout=120)
     return directory
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_cause_made_anew_is_named(recorded: Path, name: str) -> None:
-    """Strace, tcpdump and the kernel of today may say it otherwise than those of the recordings."""
+def test_a_freshly_recorded_cause_is_named(recorded: Path, name: str) -> None:
+    """The output of today's strace, tcpdump and kernel may differ from the recordings."""
     files = sorted(path for path in (recorded / name).iterdir() if path.suffix in {".strace", ".pcap"})
-    found = conclude([one for path in files for one in recognise(path.name, path.read_bytes())])
+    conclusion = conclude([one for path in files for one in recognise(path.name, path.read_bytes())])
 
     assert len(files) == len(["client.strace", "client.pcap", "server.pcap"])
-    assert (found.answer, found.finding and found.finding.cause) == EXPECTED[name]
+    assert (conclusion.answer, conclusion.finding and conclusion.finding.cause) == EXPECTED[name]

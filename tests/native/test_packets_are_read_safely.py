@@ -1,4 +1,4 @@
-"""What the verdict program reads of the kernel's messages: all that is there, and not a byte more."""
+"""The verdict program's parser of kernel messages: it reads everything and nothing beyond the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.home import PROVISION
+from lab.foundation.home import PROVISION
 
 # include/uapi/linux/netfilter/nfnetlink.h, nfnetlink_queue.h, nfnetlink_conntrack.h, nf_conntrack_common.h
 PACKET_MESSAGE = 3 << 8 | 0
@@ -24,7 +24,7 @@ MUTATIONS = 20_000
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the reader with what stops it at the first byte that it may not read."""
+    """Build the reader with sanitizers that stop at the first invalid read."""
     program = tmp_path_factory.mktemp("packets") / "read_packets"
     sources = [Path(__file__).parent / "read_packets.c", PROVISION / "verdict" / "packet.c"]
     checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
@@ -36,26 +36,26 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(reader: Path, messages: list[bytes]) -> list[str]:
-    """Give what is read of each message."""
-    given = b"".join(struct.pack("=I", len(message)) + message for message in messages)
-    done = subprocess.run([reader], input=given, capture_output=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode().splitlines()
+    """Return what the reader parses of each message."""
+    stream = b"".join(struct.pack("=I", len(message)) + message for message in messages)
+    result = subprocess.run([reader], input=stream, capture_output=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+    return result.stdout.decode().splitlines()
 
 
 def attribute(kind: int, content: bytes) -> bytes:
-    """Give a netlink attribute: its length and type, the content, and padding to four bytes."""
+    """Return a netlink attribute: its length and type, the content, and padding to four bytes."""
     return struct.pack("=HH", 4 + len(content), kind) + content + b"\0" * (-len(content) % 4)
 
 
 def message(*attributes: bytes, kind: int = PACKET_MESSAGE) -> bytes:
-    """Give a message of a queue: struct nlmsghdr, struct nfgenmsg, attributes."""
+    """Return a message of a queue: struct nlmsghdr, struct nfgenmsg, attributes."""
     body = struct.pack("=BBH", 2, 0, 0) + b"".join(attributes)
     return struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body
 
 
 def query(qtype: int = 28) -> bytes:
-    """Give a DNS query for www.lab.test in UDP over IPv4."""
+    """Return a DNS query for www.lab.test in UDP over IPv4."""
     dns = struct.pack(">HHHHHH", 12236, 0x100, 1, 0, 0, 0) + b"\3www\3lab\4test\0" + struct.pack(">HH", qtype, 1)
     udp = struct.pack(">HHHH", 36416, 53, 8 + len(dns), 0)
     addresses = bytes([10, 10, 10, 89, 10, 10, 10, 53])
@@ -70,8 +70,8 @@ CONNTRACK = attribute(
 WHOLE = message(HEADER, attribute(PAYLOAD, query()), CONNTRACK)
 
 
-def test_all_that_a_message_tells_is_read(reader: Path) -> None:
-    """A trial is armed or not by the conntracks in it."""
+def test_all_fields_of_a_message_are_read(reader: Path) -> None:
+    """The conntracks in a message decide whether a trial is armed."""
     unconfirmed = attribute(
         CT | NESTED, attribute(CTA_ID, struct.pack(">I", 1)) + attribute(CTA_STATUS, struct.pack(">I", 0))
     )
@@ -99,8 +99,8 @@ def test_all_that_a_message_tells_is_read(reader: Path) -> None:
         message(struct.pack("=HH", 0xFFFF, PACKET_HDR), HEADER),
     ],
 )
-def test_what_is_no_message_of_a_packet_is_passed_over(reader: Path, broken: bytes) -> None:
-    """A verdict for a number that was read from nowhere would let another packet go."""
+def test_messages_without_a_packet_are_ignored(reader: Path, broken: bytes) -> None:
+    """A verdict for an invalid packet id would release another packet."""
     assert read(reader, [broken]) == ["nothing"]
 
 
@@ -122,24 +122,22 @@ def test_what_is_no_message_of_a_packet_is_passed_over(reader: Path, broken: byt
         (query()[:40] + b"\xc0\x0c" + query()[42:], " from 10.10.10.89:36416 to 10.10.10.53:53 dns 12236"),
     ],
 )
-def test_of_a_packet_that_is_cut_or_odd_only_what_is_there_is_read(
-    reader: Path, payload: bytes, read_of_it: str
-) -> None:
-    """It is let go all the same."""
+def test_only_present_fields_of_a_truncated_packet_are_read(reader: Path, payload: bytes, read_of_it: str) -> None:
+    """The packet is still released."""
     assert read(reader, [message(HEADER, attribute(PAYLOAD, payload))]) == [f"id 7{read_of_it}"]
 
 
-def test_no_byte_outside_of_a_message_is_read_however_it_is_cut(reader: Path) -> None:
-    """At each length, once as the kernel would say it and once with the whole's length in its header."""
+def test_no_byte_outside_of_a_truncated_message_is_read(reader: Path) -> None:
+    """Each length is tried, with the correct and with the original length in the header."""
     cut = [WHOLE[:length] for length in range(len(WHOLE))]
-    said = [struct.pack("=I", len(one)) + one[4:] if len(one) >= 4 else one for one in cut]
+    messages = [struct.pack("=I", len(one)) + one[4:] if len(one) >= 4 else one for one in cut]
 
     assert read(reader, cut) == ["nothing"] * len(cut)
-    assert len(read(reader, said)) == len(said)
+    assert len(read(reader, messages)) == len(messages)
 
 
-def test_no_byte_outside_of_a_message_is_read_whatever_it_says(reader: Path) -> None:
-    """Some bytes are changed at random, often to what an attribute's length or a label's may not be."""
+def test_no_byte_outside_of_a_corrupted_message_is_read(reader: Path) -> None:
+    """Random bytes are changed, often to invalid lengths of attributes or labels."""
     chance = random.Random(SEED)  # noqa: S311  the same each time
     changed = []
     for _ in range(MUTATIONS):
@@ -149,6 +147,6 @@ def test_no_byte_outside_of_a_message_is_read_whatever_it_says(reader: Path) -> 
         one[:4] = struct.pack("=I", len(one))
         changed.append(bytes(one))
 
-    told = read(reader, changed)
-    assert len(told) == MUTATIONS
-    assert len(set(told)) > MUTATIONS // 100
+    results = read(reader, changed)
+    assert len(results) == MUTATIONS
+    assert len(set(results)) > MUTATIONS // 100

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 from pypdf import PdfReader
 
-from lab.report import pdf
 from tests import stored_runs
+from tests.browser import DESK, LANGUAGES, PHONE, TABLET, choose_language, opened, size, started
 from tests.command_line import lab
 from tests.stored_runs import HOSTILE
 
-LANGUAGES = ("en", "zh-Hans")
 SCHEMES = ("light", "dark")
-PHONE, TABLET, DESK = 375, 768, 1280
 
 A4_PT = (595, 842)
 """210 by 297 mm (ISO 216)."""
 
 ENGLISH_TERMS = """
-A AAAA Alpine CentOS DNAT DNS Debian EPERM Fisher Go IPv6 Kubernetes LOCAL_OUT Linux NAT NFQUEUE NF_ACCEPT NF_DROP
-NOTRACK Node OUTPUT POSTROUTING POST_ROUTING Python RES_TIMEOUT Service TCP Tab UDP UTC Wilson aaaa af79d3edb5f ares
-baseline busybox bypass clash conf confirm conntrack ctrewind curl drop getaddrinfo getent glibc insert_failed iptables
-js kprobe mangle ms musl netem new nfqdns nftables no nslookup old postrouting queue raw reinject relookup reopen
-request resolv resolve single socket strace tc tcpdump today tracefs use vc verdict wget
+A AAAA Alpine CentOS DNAT DNS Debian EPERM End Esc Fisher Go Home IPv6 Kubernetes LOCAL_OUT Linux NAT NFQUEUE NF_ACCEPT
+NF_DROP NOTRACK Node OUTPUT POSTROUTING POST_ROUTING PREROUTING Python RES_TIMEOUT Service TCP Tab UDP UTC Wilson aaaa
+af79d3edb5f ares baseline busybox bypass clash conf confirm conntrack ctrewind curl drop getaddrinfo getent glibc
+insert_failed iptables js kprobe mangle ms musl netem new nfqdns nftables no nslookup old pod postrouting queue raw
+reinject relookup reopen request resolv resolve single socket strace tc tcpdump today tracefs use vc verdict wget
 """
-"""What engineers say in English in the midst of Chinese: names of functions, fields, tables, programs, machines."""
+"""English terms within Chinese text: names of functions, fields, tables, programs, machines."""
 
 READ = """
 (main) => {
@@ -51,7 +47,7 @@ READ = """
   return texts;
 }
 """
-"""Everything that a reader or a screen reader is told, but for raw lines, code, names and figures."""
+"""All text for a reader or a screen reader, except raw lines, code, names and figures."""
 
 FIGURES = """
 () => [...document.querySelectorAll('[data-at]')].map((element) => ({
@@ -70,7 +66,7 @@ UNTRACED = """
   return /[0-9]/.test(copy.textContent) ? [copy.textContent.trim()] : [];
 })
 """
-"""Texts about what was measured that have digits beside those that name their place in the JSON."""
+"""Texts about measurements with digits outside of the elements that name a place in the JSON."""
 
 CONTRASTS = """
 () => {
@@ -116,67 +112,34 @@ NAMELESS = """
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """Give a page made of recorded trials and a sweep, with hostile words among them, and its JSON."""
+def report_page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Return a page made of recorded trials and a sweep, with hostile text among them, and its JSON."""
     stored = stored_runs.at(tmp_path_factory.mktemp("lab"))
     run = stored.run(stored_runs.ALL, change=stored_runs.hostile)
     stored.store.leave_out(run, "today", "nfqueue-musl", HOSTILE)
     sweep = stored.sweep()
     path = stored.home / "report.html"
-    done = lab(stored.home, "report", run.id, sweep.id, "-o", str(path), "--json", "--quiet")
-    assert done.returncode == 0, done.stderr
-    return path, json.loads(done.stdout)
+    result = lab(stored.home, "report", run.id, sweep.id, "-o", str(path), "--json", "--quiet")
+    assert result.returncode == 0, result.stderr
+    return path, json.loads(result.stdout)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give a browser that is kept from looking for any network."""
-    unboxed = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=pdf.browser(), args=[*unboxed, "--disable-gpu", *pdf.OFFLINE]
-        )
-        yield started
-        started.close()
-
-
-@contextmanager
-def opened(browser: Browser, path: Path, **context: Any) -> Iterator[Page]:  # noqa: ANN401  the browser's own options
-    """Open a page, and make sure that it loads nothing but itself and complains of nothing."""
-    asked: list[str] = []
-    complaints: list[str] = []
-    with browser.new_context(**context) as session:
-        page = session.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(path.as_uri())
-        yield page
-        assert asked == [path.as_uri()]
-        assert complaints == []
-
-
-def speak(page: Page, language: str) -> None:
-    """Choose a language."""
-    page.click(f'button[data-speak="{language}"]')
-    assert page.locator("main:visible").get_attribute("lang") == language
-    assert page.locator("html").get_attribute("lang") == language
-
-
-def size(width: int) -> dict[str, Any]:
-    """Give the option for a window of this width."""
-    return {"viewport": {"width": width, "height": 800}}
+    """Return a browser that uses no network."""
+    with started() as browser:
+        yield browser
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", [PHONE, TABLET, DESK])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_fits_every_window_in_both_languages_light_and_dark(
-    browser: Browser, made: tuple[Path, dict[str, Any]], language: str, width: int, scheme: str
+    browser: Browser, report_page: tuple[Path, dict[str, Any]], language: str, width: int, scheme: str
 ) -> None:
-    """Nothing sticks out sideways, every text can be told from its ground, and every control has a name."""
-    with opened(browser, made[0], **size(width), color_scheme=scheme) as page:
-        speak(page, language)
+    """Nothing overflows sideways, every text contrasts with its background, and every control has a name."""
+    with opened(browser, report_page[0], **size(width), color_scheme=scheme) as page:
+        choose_language(page, language)
         page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
 
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -185,13 +148,13 @@ def test_the_page_fits_every_window_in_both_languages_light_and_dark(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_figure_of_the_page_is_the_jsons(
-    browser: Browser, made: tuple[Path, dict[str, Any]], language: str
+def test_every_figure_of_the_page_matches_the_json(
+    browser: Browser, report_page: tuple[Path, dict[str, Any]], language: str
 ) -> None:
-    """Each names its place there, has the value that stands there, and shows that, rounded as it may be."""
-    path, document = made
+    """Each figure names its place in the JSON and shows the value there, possibly rounded."""
+    path, document = report_page
     with opened(browser, path) as page:
-        speak(page, language)
+        choose_language(page, language)
         figures = page.evaluate(FIGURES)
         untraced = page.locator("main:visible").evaluate(UNTRACED)
 
@@ -205,7 +168,7 @@ def test_every_figure_of_the_page_is_the_jsons(
 
 
 def looked_up(document: Any, pointer: str) -> Any:  # noqa: ANN401  whatever JSON has
-    """Give what stands at a place (RFC 6901)."""
+    """Return the value at a JSON pointer (RFC 6901)."""
     for token in pointer.split("/")[1:]:
         key = token.replace("~1", "/").replace("~0", "~")
         document = document[int(key) if isinstance(document, list) else key]
@@ -213,7 +176,7 @@ def looked_up(document: Any, pointer: str) -> Any:  # noqa: ANN401  whatever JSO
 
 
 def shows(text: str, value: Any) -> bool:  # noqa: ANN401
-    """Tell whether a text is a value, rounded to as many digits as it has."""
+    """Return whether a text is a value, rounded to as many digits as the text has."""
     if value is None:
         return text == "-"
     values = value if isinstance(value, list) else [value]
@@ -226,21 +189,21 @@ def shows(text: str, value: Any) -> bool:  # noqa: ANN401
 
 
 def decimals(number: str) -> int:
-    """Give after how many digits a number is rounded."""
+    """Return the number of digits after the decimal point."""
     mantissa, _, exponent = number.partition("e")
     return len(mantissa.partition(".")[2]) - int(exponent or 0)
 
 
-def test_the_chinese_page_is_chinese(browser: Browser, made: tuple[Path, dict[str, Any]]) -> None:
-    """No word is English but those that engineers say so; what a machine said, and only that, is marked as English."""
+def test_the_chinese_page_is_chinese(browser: Browser, report_page: tuple[Path, dict[str, Any]]) -> None:
+    """The only English words are terms that engineers use and text from a machine, marked as English."""
     allowed = set(ENGLISH_TERMS.split())
-    with opened(browser, made[0]) as page:
-        speak(page, "zh-Hans")
+    with opened(browser, report_page[0]) as page:
+        choose_language(page, "zh-Hans")
         texts = page.locator("main:visible").evaluate(READ)
         foreign = page.locator(
             'main:visible :is(p, li, dd, dt, td, th, figcaption) > span[lang="en"]'
         ).all_inner_texts()
-    # A trial's name is what people type, in every language.
+    # A trial's name is typed in every language.
     texts = [re.sub(r"\w+/[\w-]+/\d+", "", text) for text in texts]
     words = {word for text in texts for word in re.findall(r"[A-Za-z_]{2,}[0-9a-z]*", text)}
 
@@ -249,22 +212,22 @@ def test_the_chinese_page_is_chinese(browser: Browser, made: tuple[Path, dict[st
     assert len([text for text in texts if re.search(r"[\u4e00-\u9fff]", text)]) > 200
 
 
-def test_the_english_page_has_no_chinese(browser: Browser, made: tuple[Path, dict[str, Any]]) -> None:
-    """The other way round."""
-    with opened(browser, made[0]) as page:
+def test_the_english_page_has_no_chinese(browser: Browser, report_page: tuple[Path, dict[str, Any]]) -> None:
+    """The English page has no Chinese text."""
+    with opened(browser, report_page[0]) as page:
         assert not [text for text in page.locator("main:visible").evaluate(READ) if re.search(r"[\u3000-\uffef]", text)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_mark_shows_the_raw_line_it_rests_on(
-    browser: Browser, made: tuple[Path, dict[str, Any]], language: str
+    browser: Browser, report_page: tuple[Path, dict[str, Any]], language: str
 ) -> None:
-    """By the pointer, by the keyboard, by touch; Escape or a tap elsewhere puts it away."""
-    path, document = made
+    """It shows by pointer, keyboard and touch; Escape or a tap elsewhere hides it."""
+    path, document = report_page
     old = document["twins"]["exhibits"][0]
     (dropped,) = [line["text"] for line in old["tools"]["trace"] if "confirm: " in line["text"] and line["telling"]]
     with opened(browser, path, **size(DESK), has_touch=True) as page:
-        speak(page, language)
+        choose_language(page, language)
         tip, lost = page.locator("main:visible .tip"), page.locator("main:visible .point.lost")
 
         lost.locator(".cross").hover()
@@ -287,10 +250,10 @@ def test_a_mark_shows_the_raw_line_it_rests_on(
 
 
 def test_every_mark_has_a_raw_line_and_is_reached_by_the_keyboard(
-    browser: Browser, made: tuple[Path, dict[str, Any]]
+    browser: Browser, report_page: tuple[Path, dict[str, Any]]
 ) -> None:
-    """What nothing proves is not drawn."""
-    with opened(browser, made[0]) as page:
+    """A point without evidence is not drawn."""
+    with opened(browser, report_page[0]) as page:
         marks = page.evaluate(
             """() => [...document.querySelectorAll('.point')].map((point) => ({
               stop: point.tabIndex, ids: point.dataset.lines.trim().split(/\\s+/),
@@ -304,12 +267,12 @@ def test_every_mark_has_a_raw_line_and_is_reached_by_the_keyboard(
     assert len(ids) == len(set(ids))
 
 
-def test_the_choice_of_light_and_dark_wins_over_the_systems(
-    browser: Browser, made: tuple[Path, dict[str, Any]]
+def test_the_chosen_colour_scheme_overrides_the_systems(
+    browser: Browser, report_page: tuple[Path, dict[str, Any]]
 ) -> None:
-    """And can be given back."""
+    """The choice can be reset."""
     ground = "getComputedStyle(document.documentElement).backgroundColor"
-    with opened(browser, made[0], color_scheme="dark") as page:
+    with opened(browser, report_page[0], color_scheme="dark") as page:
         dark = page.evaluate(ground)
         page.click('button[data-shine="light"]')
         light = page.evaluate(ground)
@@ -319,9 +282,11 @@ def test_the_choice_of_light_and_dark_wins_over_the_systems(
         assert page.evaluate(ground) == dark
 
 
-def test_without_scripts_one_language_is_shown_whole(browser: Browser, made: tuple[Path, dict[str, Any]]) -> None:
-    """No control that would do nothing, and the browser's own hint on each mark."""
-    with opened(browser, made[0], java_script_enabled=False) as page:
+def test_without_scripts_one_language_is_shown_whole(
+    browser: Browser, report_page: tuple[Path, dict[str, Any]]
+) -> None:
+    """No dead control is shown, and each mark has the browser's own tooltip."""
+    with opened(browser, report_page[0], java_script_enabled=False) as page:
         assert page.locator("main:visible").count() == 1
         assert page.locator("main:visible").get_attribute("lang") == "en"
         assert page.locator("button:visible").count() == 0
@@ -329,24 +294,26 @@ def test_without_scripts_one_language_is_shown_whole(browser: Browser, made: tup
 
 
 @pytest.mark.parametrize(
-    ("language", "told", "untold"),
+    ("language", "expected_text", "untold"),
     [("en", "Where the packet went", "包去了哪里"), ("zh", "包去了哪里", "Where the packet went")],
 )
-def test_the_pdf_is_on_a4_in_the_language_that_was_asked_for(
-    made: tuple[Path, dict[str, Any]], tmp_path: Path, language: str, told: str, untold: str
+def test_the_pdf_is_on_a4_in_the_chosen_language(
+    report_page: tuple[Path, dict[str, Any]], tmp_path: Path, language: str, expected_text: str, untold: str
 ) -> None:
-    """By the lab's own option; figures and raw lines are on paper too, controls are not, and nothing is left behind."""
+    """The PDF has figures and raw lines but no controls, and no temporary file is left behind."""
     before = set(Path(tempfile.gettempdir()).glob("lab-pdf-*"))
-    runs = [run["run"] for run in made[1]["runs"]]
-    done = lab(made[0].parent, "report", *runs, "-o", str(tmp_path / "report.html"), "--pdf", "--language", language)
-    assert done.returncode == 0, done.stderr
+    runs = [run["run"] for run in report_page[1]["runs"]]
+    result = lab(
+        report_page[0].parent, "report", *runs, "-o", str(tmp_path / "report.html"), "--pdf", "--language", language
+    )
+    assert result.returncode == 0, result.stderr
     pages = PdfReader(tmp_path / "report.pdf").pages
     text = "".join(page.extract_text() for page in pages)
 
     assert {(round(page.mediabox.width), round(page.mediabox.height)) for page in pages} == {A4_PT}
     assert 4 <= len(pages) <= 20
     assert (tmp_path / "report.pdf").stat().st_size < 2_000_000, "something that was drawn became an image"
-    assert told in text
+    assert expected_text in text
     assert untold not in text
     assert "NF_DROP" in text
     assert "insert_failed" in text

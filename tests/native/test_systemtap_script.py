@@ -1,4 +1,4 @@
-"""The systemtap script, as far as it can be read without CentOS: its first pass."""
+"""The first pass of the systemtap script, which needs no CentOS."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.home import PROVISION
+from lab.foundation.home import PROVISION
 
 SCRIPT = PROVISION / "stap" / "confirm.stp"
 
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> Path:
-    """Give what systemtap looks at of a kernel before it reads a script; nothing is compiled for it."""
+    """Return the kernel files that systemtap reads before the script; nothing is compiled for it."""
     for name, text in {
         ".config": "CONFIG_X86_64=y\n",
         "Makefile": "VERSION = 3\nPATCHLEVEL = 10\nSUBLEVEL = 0\n",
@@ -33,8 +33,8 @@ def first_pass(kernel: Path, script: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_script_is_well_formed(kernel: Path, tmp_path: Path) -> None:
-    """And a slip in it would be told."""
+def test_the_systemtap_script_is_well_formed(kernel: Path, tmp_path: Path) -> None:
+    """A syntax error in the script is detected."""
     parsed = first_pass(kernel, SCRIPT)
     assert parsed.returncode == 0, parsed.stderr
     assert parsed.stdout.count('probe module("nf_conntrack").function("__nf_conntrack_confirm")') == 2

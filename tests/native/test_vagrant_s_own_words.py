@@ -1,4 +1,4 @@
-"""Every message of the Vagrant that is installed, and of its libvirt plugin: which the lab explains, and how."""
+"""Every error message of the installed Vagrant and of its libvirt plugin: which ones the lab explains."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lab.errors import BrokenEnvironment
+from lab.foundation.errors import BrokenEnvironment
 from lab.provider.vagrant_cli import CAUSES, explained
 
 KNOWN = {
@@ -19,7 +19,7 @@ KNOWN = {
         "box_metadata_download_error": "the box cannot be downloaded",
         "downloader_error": "the box cannot be downloaded",
         "boot_timeout": "the guest did not boot, or its SSH server did not answer, in time",
-        "boot_bad_state": "the guest ended while it booted",
+        "boot_bad_state": "the guest exited while it booted",
         "collision_error": "the port for its SSH server is taken",
         "provider_not_found": "Vagrant lacks the plugin for this hypervisor",
         "provider_not_found_suggestion": "Vagrant lacks the plugin for this hypervisor",
@@ -27,10 +27,14 @@ KNOWN = {
     },
     "vagrant-libvirt": {"fog_libvirt_connection_error": "libvirt does not answer"},
 }
-"""Of each gem, all messages for which there is a cause."""
+"""All messages of each gem that have a cause."""
 
-OF_OTHERS = {"there is no hardware virtualisation", "no space is left"}
-"""Causes that only the programs behind Vagrant tell of."""
+OF_OTHERS = {
+    "there is no hardware virtualisation",
+    "another hypervisor (KVM) uses the processor's hardware virtualisation, which VirtualBox needs for itself",
+    "no space is left",
+}
+"""Causes reported only by the programs that Vagrant calls."""
 
 READ = """
 require "json"
@@ -41,9 +45,9 @@ puts JSON.dump(YAML.load_file(Dir.glob("#{gem}/{templates/,}locales/en.yml").fir
 
 
 def errors_of(gem: str) -> dict[str, str]:
-    """Give the error messages of a gem: those that stop a command."""
-    said = subprocess.run(["ruby", "-e", READ, gem], capture_output=True, text=True, check=True).stdout
-    texts = json.loads(said)
+    """Return the error messages of a gem: those that stop a command."""
+    output = subprocess.run(["ruby", "-e", READ, gem], capture_output=True, text=True, check=True).stdout
+    texts = json.loads(output)
     if gem == "vagrant":
         ports = texts["vagrant"]["actions"]["vm"]["forward_ports"]
         return {**texts["vagrant"]["errors"], "collision_error": ports["collision_error"]}
@@ -51,20 +55,20 @@ def errors_of(gem: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("gem", KNOWN)
-def test_each_of_its_messages_has_the_cause_that_it_is_known_by_and_no_other(gem: str) -> None:
-    """After a box that cannot be had the next one is tried, so that a message that is missed here costs a machine."""
-    found = {}
+def test_each_vagrant_message_has_exactly_its_known_cause(gem: str) -> None:
+    """After an unavailable box the next one is tried; a message missed here costs a machine."""
+    causes = {}
     for key, text in errors_of(gem).items():
         error = BrokenEnvironment("vagrant failed with exit status 1")
-        told = explained(error, text)
-        if told is not error:
-            found[key] = told.message.partition(" (")[0]
+        explanation = explained(error, text)
+        if explanation is not error:
+            causes[key] = explanation.message.partition(" (")[0]
 
-    assert found == KNOWN[gem]
+    assert causes == KNOWN[gem]
 
 
-def test_no_cause_is_without_a_message() -> None:
-    """Each is of somebody, and is tested with his words, here or in the unit tests."""
+def test_every_cause_has_a_message() -> None:
+    """Each cause is tested with a real message, here or in the unit tests."""
     causes = {message for _, message, _ in CAUSES}
 
     assert causes == {cause for messages in KNOWN.values() for cause in messages.values()} | OF_OTHERS

@@ -1,4 +1,4 @@
-"""What a guest that wakes up asks of its kernel, as far as no guest is needed to look at it."""
+"""What a restored guest asks of its kernel, tested without a guest."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ int main(void) { printf("%zu %zu\\n", sizeof(struct timex), offsetof(struct time
 """
 
 
-def test_the_kernel_reads_no_more_of_the_clocks_change_than_it_is_given(tmp_path: Path) -> None:
-    """A shorter one would have it read on, into whatever lies behind."""
+def test_the_clock_adjustment_structure_is_as_long_as_the_kernel_reads(tmp_path: Path) -> None:
+    """With a shorter structure the kernel would read beyond its end."""
     program = tmp_path / "sizes"
     subprocess.run(["gcc", "-x", "c", "-o", program, "-"], input=SIZES, text=True, check=True)
     size, time_at = map(int, subprocess.run([program], capture_output=True, text=True, check=True).stdout.split())

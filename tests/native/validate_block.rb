@@ -5,8 +5,8 @@ require "vagrant"
 
 directory, machine, provider = ARGV
 environment = Vagrant::Environment.new(cwd: directory, ui_class: Vagrant::UI::Silent)
-found = environment.vagrantfile.machine_config(machine.to_sym, provider.to_sym, nil, nil, false)
-block = found[:config].vm.get_provider_config(provider.to_sym)
+configuration = environment.vagrantfile.machine_config(machine.to_sym, provider.to_sym, nil, nil, false)
+block = configuration[:config].vm.get_provider_config(provider.to_sym)
 abort "Vagrant does not know #{provider}" if block.nil?
 
 # All that a class asks of a machine: its configuration, and which network cards the host has.
@@ -14,6 +14,6 @@ Driver = Struct.new(:host_devices)
 Provider = Struct.new(:driver)
 Machine = Struct.new(:config, :name, :provider_config, :provider)
 cards = Socket.getifaddrs.map(&:name).uniq
-stand_in = Machine.new(found[:config], machine, block, Provider.new(Driver.new(cards)))
-problems = Array(found[:config_errors]) + block.validate(stand_in).values.flatten
+stand_in = Machine.new(configuration[:config], machine, block, Provider.new(Driver.new(cards)))
+problems = Array(configuration[:config_errors]) + block.validate(stand_in).values.flatten
 abort problems.join("\n") unless problems.empty?

@@ -1,4 +1,4 @@
-"""A box becomes the machine that was asked for, or it is said why not: with a stand-in that does what it is told."""
+"""A box becomes the requested machine, or the error says why not; a stand-in plays the guest."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import cast
 import pytest
 
 from lab.catalogue import find, sources
-from lab.errors import BrokenEnvironment
-from lab.home import MACHINES, PROVISION
-from lab.provision import centos
-from lab.ssh import Shell
-from lab.work import Event, Note, StepEnded, Work
+from lab.endpoint.ssh import Shell
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.home import MACHINES, PROVISION
+from lab.foundation.work import Event, Note, StepEnded, Work
+from lab.provision import centos, centos_facts, centos_plan
 from tests.unit.centos_guest import Guest
 
-SOURCES = sources.of(PROVISION)
+SOURCES = sources.read_sources(PROVISION)
 KERNEL = "3.10.0-123.el7.x86_64"
 DEBUGINFO = SOURCES.trace.debuginfo
 
 
 def ensured(guest: Guest, *, stap: bool = False) -> list[Event]:
-    """Make the machine old of a guest, and give what the user is told meanwhile."""
+    """Make the guest into the machine old and return the events of the work."""
     (definition,) = find.machines(MACHINES, ["old"])
     assert definition.centos is not None
-    told: list[Event] = []
+    events: list[Event] = []
     shell = cast(Shell, guest)
-    centos.ensure(shell, "old", definition.centos, SOURCES, stap=stap, reboot=guest.reboot, work=Work(told.append))
-    return told
+    centos.ensure(shell, "old", definition.centos, SOURCES, stap=stap, reboot=guest.reboot, work=Work(events.append))
+    return events
 
 
 @pytest.mark.parametrize("stap", [False, True])
-def test_a_box_becomes_the_machine_and_a_second_time_takes_no_step(stap: bool) -> None:  # noqa: FBT001
-    """Whatever it was before: the exact kernel runs, all packages are there, and nothing is done twice."""
+def test_a_box_becomes_the_machine_and_a_second_run_changes_nothing(stap: bool) -> None:  # noqa: FBT001
+    """Afterwards the exact kernel runs, all packages are installed, and no step is done twice."""
     guest = Guest()
     ensured(guest, stap=stap)
 
@@ -45,8 +45,8 @@ def test_a_box_becomes_the_machine_and_a_second_time_takes_no_step(stap: bool) -
     assert guest.done == []
 
 
-def test_tracing_a_machine_that_is_done_adds_only_what_that_takes() -> None:
-    """No reboot, no other package."""
+def test_tracing_adds_only_its_own_packages() -> None:
+    """There is no reboot and no other package."""
     guest = Guest()
     ensured(guest)
     guest.done.clear()
@@ -58,8 +58,8 @@ def test_tracing_a_machine_that_is_done_adds_only_what_that_takes() -> None:
     ]
 
 
-def test_a_server_of_debug_information_that_is_down_holds_up_nothing_else() -> None:
-    """Yum gives up when any repository that it asks does not answer: that one is asked only for a trace."""
+def test_an_unreachable_debuginfo_server_does_not_block_other_steps() -> None:
+    """Yum fails when any enabled repository does not answer, so this one is enabled only for a trace."""
     guest = Guest(down=(DEBUGINFO,))
     ensured(guest)
     assert guest.kernel == KERNEL
@@ -69,8 +69,8 @@ def test_a_server_of_debug_information_that_is_down_holds_up_nothing_else() -> N
     assert caught.value.hint == f"Cannot retrieve repository metadata: {DEBUGINFO}"
 
 
-def test_a_package_that_yum_passes_over_is_named() -> None:
-    """Yum ends with success all the same; nothing is built on what is not there."""
+def test_a_package_skipped_by_yum_is_named() -> None:
+    """Yum exits with success even then; nothing is built on a missing package."""
     guest = Guest(lacking=("c-ares-devel", "wget"))
 
     with pytest.raises(BrokenEnvironment, match="old: yum did not find c-ares-devel, wget") as caught:
@@ -82,18 +82,18 @@ def test_a_package_that_yum_passes_over_is_named() -> None:
         ensured(Guest(lacking=("kernel-devel",)))
 
 
-def test_the_first_vault_that_answers_is_taken_and_one_without_encryption_is_said() -> None:
-    """A guest of 2014 may refuse today's HTTPS."""
+def test_the_first_answering_vault_is_used_and_plain_http_is_noted() -> None:
+    """A guest of 2014 may fail at today's HTTPS."""
     guest = Guest(down=("https://",))
     notes = [event.text for event in ensured(guest) if isinstance(event, Note)]
 
-    assert notes == [f"packages come from {SOURCES.vault[2]}, unencrypted; their signatures are checked all the same"]
-    assert f"baseurl={SOURCES.vault[2]}/7.0.1406/os/x86_64/" in guest.files[centos.OURS]
+    assert notes == [f"packages come from {SOURCES.vault[2]}, unencrypted; their signatures are still verified"]
+    assert f"baseurl={SOURCES.vault[2]}/7.0.1406/os/x86_64/" in guest.files[centos_facts.OURS]
     assert not [event for event in ensured(Guest()) if isinstance(event, Note)]
 
 
-def test_a_vault_out_of_reach_is_said_with_what_was_tried_and_nothing_is_changed() -> None:
-    """Each address, with curl's own words."""
+def test_an_unreachable_vault_lists_attempts_and_changes_nothing() -> None:
+    """Each address is listed with curl's message."""
     guest = Guest(down=("http",))
 
     with pytest.raises(BrokenEnvironment, match="the vault of CentOS packages cannot be reached") as caught:
@@ -103,30 +103,30 @@ def test_a_vault_out_of_reach_is_said_with_what_was_tried_and_nothing_is_changed
     assert guest.done == []
 
 
-def test_another_kernel_than_the_one_asked_for_is_never_taken_for_it() -> None:
-    """Whatever the boot loader did."""
+def test_a_wrong_kernel_after_reboot_is_an_error() -> None:
+    """The check does not depend on the boot loader."""
     with pytest.raises(BrokenEnvironment, match=f"old: kernel 3.10.0-1127.el7.x86_64 runs, not {KERNEL}") as caught:
         ensured(Guest(boots="3.10.0-1127.el7.x86_64"))
     assert "grubby" in (caught.value.hint or "")
 
 
-def test_what_is_left_to_do_after_all_was_done_is_said() -> None:
+def test_steps_that_succeed_without_effect_are_reported() -> None:
     """A step may succeed and change nothing."""
 
     class Stubborn(Guest):
-        """A guest whose firewall comes back with each boot."""
+        """A guest whose firewall is back after each boot."""
 
         def reboot(self) -> None:
             super().reboot()
             self.firewall = True
 
-    with pytest.raises(BrokenEnvironment, match="something left to do: switching firewalld off") as caught:
+    with pytest.raises(BrokenEnvironment, match="something is left to do: switching firewalld off") as caught:
         ensured(Stubborn())
     assert "systemctl stop firewalld" in caught.value.message
 
 
-def test_a_machine_that_does_not_come_back_from_its_reboot_is_named_with_the_next_step() -> None:
-    """With what the provider said, and once with the machine's name."""
+def test_a_machine_that_fails_to_reboot_is_named_with_the_next_step() -> None:
+    """The error has the provider's message, and the machine's name once."""
 
     class Dead(Guest):
         """A guest that does not boot."""
@@ -134,11 +134,11 @@ def test_a_machine_that_does_not_come_back_from_its_reboot_is_named_with_the_nex
         def reboot(self) -> None:
             raise BrokenEnvironment("old: the guest did not boot in time", hint="try again")
 
-    told: list[Event] = []
+    events: list[Event] = []
     guest = Dead()
-    steps = [centos.Step("booting it", reboot=True)]
+    steps = [centos_plan.ProvisionStep("booting it", reboot=True)]
     with pytest.raises(BrokenEnvironment) as caught:
-        centos.carry_out(cast(Shell, guest), "old", steps, guest.reboot, Work(told.append))
+        centos.carry_out(cast(Shell, guest), "old", steps, guest.reboot, Work(events.append))
     assert caught.value.message == "old did not come back from its reboot: the guest did not boot in time"
     assert "lab destroy old && lab up old" in (caught.value.hint or "")
-    assert [event.outcome for event in told if isinstance(event, StepEnded)] == ["failed"]
+    assert [event.outcome for event in events if isinstance(event, StepEnded)] == ["failed"]

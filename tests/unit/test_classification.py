@@ -1,4 +1,4 @@
-"""The era of a kernel, by experiment, on trials recorded on real kernels and on replicas."""
+"""Classification of a kernel's era from trials recorded on real kernels and on replicas."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab import verdict
 from lab.catalogue import find
 from lab.catalogue.era import Era
 from lab.catalogue.scenario import Scenario
-from lab.checking import trials as checking
-from lab.checking.plan import Plan
-from lab.classification import Classification, Sure, classify, of_trial, suits
 from lab.evidence import trial
 from lab.evidence.trial import Evidence, Source
-from lab.home import SCENARIOS
+from lab.foundation.home import SCENARIOS
+from lab.judgement import verdict
+from lab.judgement.era import Classification, classify, classify_trial, is_suitable
+from lab.judgement.era_signs import Sure
+from lab.remote_check import trials as checking
+from lab.remote_check.plan import BehindDnat, CheckPlan
 
 EVIDENCE = Path(__file__).parents[1] / "evidence"
 KERNELS = {"3.10.0-123.el7": Era.DROP, "3.10.0-1127.el7": Era.RESOLVE, "4.9.229": Era.RESOLVE}
@@ -35,31 +36,33 @@ REPLICAS = {
     "today-nfqueue": Era.RELOOKUP,
 }
 CHECKED = {"6.1": Era.RELOOKUP, "6.12": Era.RESOLVE, "6.18": Era.RESOLVE, "6.1-rewound-to-drop": Era.DROP}
+CHECKED |= {"6.1-rewound-to-resolve": Era.RESOLVE}
 RECORDED = {f"{name}/{number}": era for name, era in KERNELS.items() for number in range(1, 5)} | {
     f"replicas/{name}": era for name, era in REPLICAS.items()
 }
 RECORDED |= {f"check/{name}/{kind}": era for name, era in CHECKED.items() for kind in ("plain", "again")}
 SOURCES = [field for field in vars(trial.read(Path("/nonexistent"))) if field not in {"gathered", "marks"}]
+PLAN = CheckPlan("nftables", sudo=False, load=(), meaning=(), behind_dnat=BehindDnat("nftables"))
 NOTHING: Source[None] = Source(None, "there is none")
 
 
 @functools.cache
 def scenario(directory: str) -> Scenario:
-    """Give the scenario that a recorded trial is of."""
+    """Return the scenario of a recorded trial."""
     if directory.startswith("check/"):
-        return checking.scenario(Plan("nftables", sudo=False, load=(), meaning=()))
+        return checking.plain(PLAN, count=5).scenario
     name = directory.partition("replicas/")[2].partition("-")[2] or "nfqueue"
     return find.scenarios(SCENARIOS, [name])[0]
 
 
 @functools.cache
 def recorded(directory: str) -> Evidence:
-    """Read a recorded trial's files."""
+    """Read the files of a recorded trial."""
     return trial.read(EVIDENCE / directory)
 
 
 def without(evidence: Evidence, sources: Iterable[str]) -> Evidence:
-    """Take sources away from a trial's evidence."""
+    """Remove sources from a trial's evidence."""
     missing: dict[str, Any] = dict.fromkeys(sources, NOTHING)
     return replace(evidence, **missing)
 
@@ -74,61 +77,61 @@ def classified(*trials: tuple[str, frozenset[str]]) -> Classification:
 
 
 def of_directory(path: Path, name: str) -> Era | None:
-    """Give the era that one trial's directory shows."""
+    """Return the era that one trial's directory shows."""
     evidence = trial.read(path)
-    return of_trial(scenario(name), verdict.judge(evidence, scenario(name)), evidence).era
+    return classify_trial(scenario(name), verdict.judge(evidence, scenario(name)), evidence).era
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_a_real_kernel_is_of_the_era_that_its_sources_say(kernel: str) -> None:
-    """Without any knowledge of the version, from four recorded trials, two of which may not be armed."""
-    found = classified(*((f"{kernel}/{number}", frozenset()) for number in range(1, 5)))
+def test_a_real_kernel_gets_the_era_of_its_source_code(kernel: str) -> None:
+    """The version is not used: four recorded trials decide, two of which may be unarmed."""
+    classification = classified(*((f"{kernel}/{number}", frozenset()) for number in range(1, 5)))
 
-    assert (found.era, found.sure) == (KERNELS[kernel], Sure.TRACED)
-    assert found.armed == (2 if kernel == "3.10.0-123.el7" else 4)
-    assert found.stalled == (2 if kernel == "3.10.0-123.el7" else 0)
-
-
-@pytest.mark.parametrize("name", REPLICAS)
-def test_a_replica_is_of_the_era_that_it_was_rewound_to(name: str) -> None:
-    """By its trace, whichever client asked and whatever sent the packets to the queue."""
-    found = classified((f"replicas/{name}", frozenset()))
-
-    assert (found.era, found.sure) == (REPLICAS[name], Sure.TRACED)
-    assert "trace" in found.trials[0].rests_on
+    assert (classification.era, classification.sure) == (KERNELS[kernel], Sure.TRACED)
+    assert classification.armed == (2 if kernel == "3.10.0-123.el7" else 4)
+    assert classification.stalled == (2 if kernel == "3.10.0-123.el7" else 0)
 
 
 @pytest.mark.parametrize("name", REPLICAS)
-def test_without_a_trace_the_counters_tell_and_it_is_said(name: str) -> None:
-    """A trace of the kernel is not to be had everywhere; what rests on counters is called so."""
-    found = classified((f"replicas/{name}", frozenset({"traced"})))
+def test_a_replica_gets_the_era_it_was_rewound_to(name: str) -> None:
+    """Its trace decides, for every client and every way of queueing."""
+    classification = classified((f"replicas/{name}", frozenset()))
 
-    assert found.era is REPLICAS[name]
-    assert found.sure in {Sure.SEEN, Sure.COUNTED}
-    assert "trace" not in found.trials[0].rests_on
+    assert (classification.era, classification.sure) == (REPLICAS[name], Sure.TRACED)
+    assert "trace" in classification.trials[0].rests_on
+
+
+@pytest.mark.parametrize("name", REPLICAS)
+def test_without_a_trace_the_counters_decide_and_the_result_says_so(name: str) -> None:
+    """Not every kernel can be traced."""
+    classification = classified((f"replicas/{name}", frozenset({"traced"})))
+
+    assert classification.era is REPLICAS[name]
+    assert classification.sure in {Sure.SEEN, Sure.COUNTED}
+    assert "trace" not in classification.trials[0].rests_on
 
 
 @pytest.mark.parametrize("name", ["new-nfqueue", "today-nfqueue"])
-def test_without_trace_and_counters_a_healthy_kernel_cannot_be_told(name: str) -> None:
-    """A clash that was resolved looks like one that did not happen."""
-    found = classified((f"replicas/{name}", frozenset({"traced", "counted"})))
+def test_without_trace_and_counters_a_healthy_kernel_has_no_era(name: str) -> None:
+    """A resolved clash looks like no clash."""
+    classification = classified((f"replicas/{name}", frozenset({"traced", "counted"})))
 
-    assert found.era is None
-    assert "neither a trace nor counters tell" in found.reason
+    assert classification.era is None
+    assert "neither trace nor counters show" in classification.reason
 
 
 @pytest.mark.parametrize("name", CHECKED)
-def test_a_second_look_at_the_packet_tells_the_era_without_trace_and_counters(name: str) -> None:
-    """With which conntrack a query comes back from the queue, and what became of it, is all that it takes."""
-    found = classified((f"check/{name}/again", frozenset({"counted"})))
+def test_a_second_queueing_of_the_packet_determines_the_era_alone(name: str) -> None:
+    """It suffices to know with which conntrack a query returns from the queue, and where it went."""
+    classification = classified((f"check/{name}/again", frozenset({"counted"})))
 
-    assert (found.era, found.sure) == (CHECKED[name], Sure.SEEN)
-    assert "again.jsonl" in found.trials[0].rests_on
+    assert (classification.era, classification.sure) == (CHECKED[name], Sure.SEEN)
+    assert "again.jsonl" in classification.trials[0].rests_on
 
 
 @pytest.mark.parametrize("name", ["6.1", "6.12", "6.18"])
-def test_without_a_second_look_only_the_counters_tell_resolve_from_relookup(name: str) -> None:
-    """Both queries are answered, and the packet tells no more."""
+def test_without_a_second_queueing_only_counters_separate_resolve_and_relookup(name: str) -> None:
+    """Both queries are answered, and the packet shows no more."""
     by_counters = classified((f"check/{name}/plain", frozenset()))
     without_any = classified((f"check/{name}/plain", frozenset({"counted"})))
 
@@ -136,48 +139,48 @@ def test_without_a_second_look_only_the_counters_tell_resolve_from_relookup(name
     assert without_any.era is None
 
 
-def test_a_kernel_that_cannot_tell_a_conntrack_is_classified_by_how_many_there_are() -> None:
-    """6.18's was built without NETFILTER_NETLINK_GLUE_CT: no packet has an id, but its namespace has two conntracks."""
+def test_a_kernel_without_conntrack_ids_is_classified_by_their_number() -> None:
+    """6.18 was built without NETFILTER_NETLINK_GLUE_CT: no packet has an id, but there are two conntracks."""
     verdicts = recorded("check/6.18/again").verdicts.value
     assert verdicts
     assert [(packet.ct_id, packet.conntracks) for packet in verdicts.packets] == [(None, 1), (None, 2)]
 
-    found = classified(("check/6.18/again", frozenset()))
-    assert (found.armed, found.era) == (1, Era.RESOLVE)
+    classification = classified(("check/6.18/again", frozenset()))
+    assert (classification.armed, classification.era) == (1, Era.RESOLVE)
     assert classified(("check/6.18/again", frozenset({"table_sizes"}))).armed == 0
 
 
-def test_a_stall_that_lost_no_query_is_of_no_era() -> None:
-    """The server may have been slow; an armed race alone does not make that conntrack's fault."""
-    seen = frozenset({"traced", "counted", "wire", "server_wire", "served"})
-    found = classified(("replicas/old-nfqueue", seen))
+def test_a_stall_without_a_lost_query_has_no_era() -> None:
+    """The server may have been slow; an armed race alone does not blame conntrack."""
+    sources = frozenset({"traced", "counted", "wire", "server_wire", "served"})
+    classification = classified(("replicas/old-nfqueue", sources))
 
-    assert found.era is None
-    assert "nothing shows that a query was lost at confirm" in found.reason
-
-
-def test_trials_that_disagree_tell_no_era() -> None:
-    """Two kernels in one pot: neither is believed, and both are named."""
-    found = classified(("replicas/old-nfqueue", frozenset()), ("replicas/today-nfqueue", frozenset()))
-
-    assert found.era is None
-    assert "disagree" in found.reason
-    assert "drop" in found.reason
-    assert "relookup" in found.reason
+    assert classification.era is None
+    assert "nothing shows that a query was lost at confirm" in classification.reason
 
 
-def test_sources_that_disagree_tell_no_era() -> None:
-    """The trace of a kernel that looked the flow up again, the counters of one that resolved a clash."""
+def test_contradictory_trials_give_no_era() -> None:
+    """Two kernels were mixed: neither era is reported, and both are named."""
+    classification = classified(("replicas/old-nfqueue", frozenset()), ("replicas/today-nfqueue", frozenset()))
+
+    assert classification.era is None
+    assert "disagree" in classification.reason
+    assert "drop" in classification.reason
+    assert "relookup" in classification.reason
+
+
+def test_contradictory_sources_give_no_era() -> None:
+    """The trace is that of a relookup, the counters of a kernel that resolved a clash."""
     evidence = replace(recorded("replicas/today-nfqueue"), counted=recorded("replicas/new-nfqueue").counted)
-    found = of_trial(scenario("nfqueue"), verdict.judge(evidence, scenario("nfqueue")), evidence)
+    classification = classify_trial(scenario("nfqueue"), verdict.judge(evidence, scenario("nfqueue")), evidence)
 
-    assert found.era is None
-    assert found.reason.startswith("sources disagree: trace: ")
-    assert "stat.after" in found.reason
+    assert classification.era is None
+    assert classification.reason.startswith("sources disagree: trace: ")
+    assert "stat.after" in classification.reason
 
 
-def test_counters_of_another_namespace_tell_nothing() -> None:
-    """They stand still there, as they would on a kernel that has no clash."""
+def test_counters_of_another_namespace_give_no_era() -> None:
+    """They do not move there, as on a kernel without a clash."""
     still = recorded("replicas/new-nfqueue")
     assert still.counted.value
     evidence = replace(
@@ -186,11 +189,11 @@ def test_counters_of_another_namespace_tell_nothing() -> None:
         table_sizes=Source((8, 8), None),
     )
 
-    assert of_trial(scenario("nfqueue"), verdict.judge(evidence, scenario("nfqueue")), evidence).era is None
+    assert classify_trial(scenario("nfqueue"), verdict.judge(evidence, scenario("nfqueue")), evidence).era is None
 
 
-def test_no_trial_and_no_armed_trial_are_told_apart() -> None:
-    """Nobody shall take a race that was not armed for a kernel without the bug."""
+def test_no_trial_and_no_armed_trial_are_distinguished() -> None:
+    """An unarmed race must not be taken for a kernel without the bug."""
     plain = scenario("nfqueue")
     unarmed = classified(("3.10.0-123.el7/2", frozenset()), ("3.10.0-123.el7/4", frozenset()))
 
@@ -201,26 +204,26 @@ def test_no_trial_and_no_armed_trial_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("name", ["old-threads", "old-nfqueue-cache", "today-nfqueue-dnat", "new-nfqueue-dnat"])
-def test_a_scenario_that_does_not_tell_eras_apart_is_refused(name: str) -> None:
-    """Behind DNAT a clash shows on every kernel, and threads without a queue are never looked up again."""
-    found = classified((f"replicas/{name}", frozenset()))
+def test_a_scenario_that_cannot_separate_eras_is_refused(name: str) -> None:
+    """Behind DNAT every kernel shows a clash, and threads without a queue never reach a relookup."""
+    classification = classified((f"replicas/{name}", frozenset()))
 
-    assert not suits(scenario(f"replicas/{name}"))
-    assert found.era is None
+    assert not is_suitable(scenario(f"replicas/{name}"))
+    assert classification.era is None
 
 
 @pytest.mark.parametrize("directory", RECORDED)
 @pytest.mark.parametrize("damage", ["missing", "half", "without its last line"])
-def test_a_damaged_file_never_makes_another_era_of_a_trial(directory: str, damage: str, tmp_path: Path) -> None:
-    """What cannot be read is not what did not happen."""
+def test_a_damaged_file_never_changes_the_era(directory: str, damage: str, tmp_path: Path) -> None:
+    """An unreadable file is no proof that nothing happened."""
     for path in sorted((EVIDENCE / directory).iterdir()):
         copy = tmp_path / path.name
         shutil.copytree(EVIDENCE / directory, copy)
         raw = path.read_bytes()
         (copy / path.name).unlink()
         if damage != "missing":
-            kept = raw[: len(raw) // 2] if damage == "half" else b"".join(raw.splitlines(keepends=True)[:-1])
-            (copy / path.name).write_bytes(kept)
+            content = raw[: len(raw) // 2] if damage == "half" else b"".join(raw.splitlines(keepends=True)[:-1])
+            (copy / path.name).write_bytes(content)
 
         assert of_directory(copy, directory) in {RECORDED[directory], None}, path.name
 
@@ -230,15 +233,16 @@ def test_a_damaged_file_never_makes_another_era_of_a_trial(directory: str, damag
     data=st.data(),
 )
 @settings(max_examples=40, deadline=None)
-def test_no_mixture_of_trials_and_sources_makes_another_era(kernels: set[Era], data: st.DataObject) -> None:
-    """Trials of one era, whatever sources they lack, give it or none; those of several that tell, none."""
+def test_no_mixture_of_trials_and_sources_gives_a_wrong_era(kernels: set[Era], data: st.DataObject) -> None:
+    """Trials of one era with any sources give it or none; trials of several eras give none."""
     theirs = [directory for directory, era in RECORDED.items() if era in kernels]
     missing = st.frozensets(st.sampled_from(SOURCES), max_size=6)
     trials = data.draw(st.lists(st.tuples(st.sampled_from(theirs), missing), min_size=1, max_size=5))
-    found = classified(*trials)
-    telling = {era for each in found.trials if (era := each.era)}
+    classification = classified(*trials)
+    telling = {era for each in classification.trials if (era := each.era)}
 
     assert all(
-        each.era in {RECORDED[directory], None} for each, (directory, _) in zip(found.trials, trials, strict=True)
+        each.era in {RECORDED[directory], None}
+        for each, (directory, _) in zip(classification.trials, trials, strict=True)
     )
-    assert found.era is (telling.pop() if len(telling) == 1 else None)
+    assert classification.era is (telling.pop() if len(telling) == 1 else None)

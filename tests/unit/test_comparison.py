@@ -1,4 +1,4 @@
-"""How trials are summed up, and what is said of them."""
+"""Summaries of trials, and the sentences about them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import replace
 import pytest
 
 from lab.catalogue.era import Era
+from lab.catalogue.machine import System
 from lab.catalogue.scenario import Expected, Scenario
-from lab.comparison import Cell, CellVerdict, Comparison, cell, sentence
-from lab.store import RanOn
-from lab.verdict import Outcome, Verdict
+from lab.comparison.cells import Cell, CellVerdict, Comparison, cell
+from lab.comparison.kernel_summary import sentence
+from lab.judgement.outcome import Outcome, Verdict
+from lab.runs.run import RanOn
 
-MACHINE = RanOn(kernel="6.1", era=Era.DROP, replica=True, title="t")
+MACHINE = RanOn(kernel="6.1", era=Era.DROP, system=System.REPLICA, title="t")
 
 
 def scenario(*, arms: bool = True) -> Scenario:
-    """Give a scenario that expects a stall in era drop."""
+    """Return a scenario that expects a stall in era drop."""
     return Scenario.model_validate(
         {
             "name": "s",
@@ -30,79 +32,97 @@ def scenario(*, arms: bool = True) -> Scenario:
 
 
 def verdicts(**counts: int) -> list[Verdict]:
-    """Give so many verdicts of each outcome; stalled ones took 5.2 s, others 0.1 s."""
-    made = []
+    """Return this many verdicts of each outcome; stalled ones took 5.2 s, others 0.1 s."""
+    verdict_list = []
     for name, count in counts.items():
         outcome = Outcome(name)
         lookup_s = {Outcome.STALLED: 5.2, Outcome.FAILED: None}.get(outcome, 0.1)
         armed = outcome in (Outcome.STALLED, Outcome.HEALTHY)
-        made += [Verdict(outcome, armed, lookup_s, gathered=False, reason="why")] * count
-    return made
+        verdict_list += [Verdict(outcome, armed, lookup_s, gathered=False, reason="why")] * count
+    return verdict_list
 
 
 def summed(*, arms: bool = True, **counts: int) -> Cell:
-    """Sum up so many trials of each outcome."""
+    """Summarise this many trials of each outcome."""
     return cell("old", MACHINE, scenario(arms=arms), verdicts(**counts))
 
 
 def test_unarmed_trials_are_counted_apart_and_never_as_healthy() -> None:
-    """Five armed trials that stalled among five unarmed ones are a kernel that stalls every time."""
-    found = summed(stalled=5, unarmed=5)
+    """Five armed stalls beside five unarmed trials mean a kernel that stalls every time."""
+    summary = summed(stalled=5, unarmed=5)
 
-    assert (found.trials, found.armed, found.stalled) == (10, 5, 5)
-    assert found.verdict is CellVerdict.STALLED
-    assert found.as_expected
-    assert found.median_s == 5.2
-    assert sentence("old", [found]) == "old: 5 of 5 armed trials stalled about 5 s"
+    assert (summary.trials, summary.armed, summary.stalled) == (10, 5, 5)
+    assert summary.verdict is CellVerdict.STALLED
+    assert summary.as_expected
+    assert summary.median_s == 5.2
+    assert (
+        sentence("old", [summary], "old (replica)")
+        == "old (replica): 5 of 5 armed trials stalled for one timeout of 5 s"
+    )
 
 
 def test_a_cell_without_an_armed_trial_says_nothing_of_the_kernel() -> None:
-    """It is neither healthy nor as expected."""
-    found = summed(unarmed=5)
+    """The cell is neither healthy nor as expected."""
+    summary = summed(unarmed=5)
 
-    assert found.verdict is CellVerdict.UNARMED
-    assert not found.as_expected
-    assert found.median_s is None
-    assert sentence("old", [found]) == "old: no trial was armed, so nothing is known of its kernel"
+    assert summary.verdict is CellVerdict.UNARMED
+    assert not summary.as_expected
+    assert summary.median_s is None
+    assert (
+        sentence("old", [summary], "old (replica)")
+        == "old (replica): no trial was armed, so its kernel's behaviour is unknown"
+    )
 
 
 def test_some_stalled_and_some_not_is_mixed_and_not_as_expected() -> None:
     """A workaround that works most of the time does not work."""
-    found = summed(stalled=4, healthy=1)
+    summary = summed(stalled=4, healthy=1)
 
-    assert found.verdict is CellVerdict.MIXED
-    assert not found.as_expected
-    assert sentence("old", [found]) == "old: 4 of 5 armed trials stalled"
+    assert summary.verdict is CellVerdict.MIXED
+    assert not summary.as_expected
+    assert sentence("old", [summary], "old (replica)") == "old (replica): 4 of 5 armed trials stalled"
+
+
+def test_a_kernel_that_stalls_in_one_scenario_is_reported_per_scenario() -> None:
+    """Example: 3.10.0-1127 behind DNAT. "2 of 4" would read as chance."""
+    plain, behind = summed(healthy=2), replace(summed(stalled=2), scenario="nfqueue-dnat")
+    text = sentence("old", [plain, behind], "old")
+
+    assert text == "old: 2 of 4 armed trials stalled, all in nfqueue-dnat"
+    assert sentence("old", [behind, summed(stalled=1, healthy=1)], "old") == "old: 3 of 4 armed trials stalled"
+    assert (
+        sentence("old", [behind, summed(stalled=2)], "old") == "old: 4 of 4 armed trials stalled for one timeout of 5 s"
+    )
 
 
 def test_a_failed_trial_is_never_as_expected() -> None:
-    """Even when all others are."""
-    found = summed(stalled=4, failed=1)
+    """This holds even when all other trials are."""
+    summary = summed(stalled=4, failed=1)
 
-    assert (found.unjudged, found.verdict) == ({Outcome.FAILED: 1}, CellVerdict.STALLED)
-    assert not found.as_expected
+    assert (summary.unjudged, summary.verdict) == ({Outcome.FAILED: 1}, CellVerdict.STALLED)
+    assert not summary.as_expected
     assert summed(failed=2).verdict is CellVerdict.FAILED
 
 
-def test_a_machine_that_does_not_stall_is_said_so() -> None:
-    """The sentence that goes into a ticket."""
-    assert sentence("old", [summed(healthy=5)]) == "old: none of 5 armed trials stalled"
-    assert sentence("old", [summed(healthy=1)]) == "old: none of 1 armed trial stalled"
-    assert "no scenario here arms the race" in sentence("old", [summed(arms=False, healthy=5)])
+def test_a_machine_that_does_not_stall_is_reported() -> None:
+    """The sentence is meant for a ticket."""
+    assert sentence("old", [summed(healthy=5)], "old (replica)") == "old (replica): none of 5 armed trials stalled"
+    assert sentence("old", [summed(healthy=1)], "old (replica)") == "old (replica): none of 1 armed trial stalled"
+    assert "no scenario here arms the race" in sentence("old", [summed(arms=False, healthy=5)], "old (replica)")
 
 
 @pytest.mark.parametrize("outcome", ["contradictory", "inconclusive"])
-def test_a_trial_that_says_nothing_is_told_apart_and_never_as_expected(outcome: str) -> None:
-    """Evidence that is missing or disagrees is no result, and whoever reads the table learns which it was."""
-    found = cell("old", MACHINE, scenario(), verdicts(stalled=4, **{outcome: 1}))
+def test_inconclusive_trials_are_counted_apart_and_never_as_expected(outcome: str) -> None:
+    """Missing or contradictory evidence is no result, and the table shows which of the two it was."""
+    observed = cell("old", MACHINE, scenario(), verdicts(stalled=4, **{outcome: 1}))
 
-    assert (found.counted, found.stalled, found.unjudged) == (4, 4, {Outcome(outcome): 1})
-    assert not found.as_expected
+    assert (observed.counted, observed.stalled, observed.unjudged) == (4, 4, {Outcome(outcome): 1})
+    assert not observed.as_expected
     assert cell("old", MACHINE, scenario(), verdicts(**{outcome: 2})).verdict == outcome
 
 
 def test_an_unarmed_cell_is_as_expected_only_where_arming_is_left_to_chance() -> None:
-    """A scenario with a short hold may arm nothing; one that holds until two wait must not."""
+    """A scenario with a short hold may arm nothing; one that waits for two packets must arm."""
     chancy = scenario().model_copy(update={"may_stay_unarmed": True})
 
     assert cell("old", MACHINE, chancy, verdicts(unarmed=5)).as_expected
@@ -111,15 +131,15 @@ def test_an_unarmed_cell_is_as_expected_only_where_arming_is_left_to_chance() ->
 
 
 def test_trials_with_and_without_evidence_are_compared() -> None:
-    """Tracing takes time of its own, so the report must be able to say how much."""
+    """Tracing takes time itself, and the report must state how much."""
     bare, traced = (
         verdicts(stalled=2),
         [replace(verdict, gathered=True, lookup_s=5.6) for verdict in verdicts(stalled=2)],
     )
-    found = cell("old", MACHINE, scenario(), [*bare, *traced])
+    observed = cell("old", MACHINE, scenario(), [*bare, *traced])
 
-    assert (found.bare.trials, found.bare.median_s) == (2, 5.2)
-    assert (found.traced.trials, found.traced.stalled, found.traced.median_s) == (2, 2, 5.6)
+    assert (observed.bare.trials, observed.bare.median_s) == (2, 5.2)
+    assert (observed.traced.trials, observed.traced.stalled, observed.traced.median_s) == (2, 2, 5.6)
 
 
 def test_machines_that_differ_are_tested_pair_by_pair() -> None:
@@ -135,8 +155,8 @@ def test_machines_that_differ_are_tested_pair_by_pair() -> None:
     assert unsure.p == 1
 
 
-def test_what_tracing_takes_is_in_no_median_of_the_lookups_own() -> None:
-    """The median of one quick trial and a traced one would be the mean of two different things."""
+def test_traced_trials_are_not_in_the_median_lookup_time() -> None:
+    """A median over plain and traced trials would mix two different quantities."""
     bare, traced = (
         verdicts(healthy=1),
         [replace(verdict, gathered=True, lookup_s=0.5) for verdict in verdicts(healthy=1)],
@@ -144,3 +164,30 @@ def test_what_tracing_takes_is_in_no_median_of_the_lookups_own() -> None:
 
     assert cell("new", MACHINE, scenario(), [*bare, *traced]).own_median_s == 0.1
     assert cell("new", MACHINE, scenario(), traced).own_median_s == 0.5
+
+
+def lasting(*times_s: float) -> list[Verdict]:
+    """Return a stalled verdict of each lookup time, in seconds."""
+    return [replace(verdict, lookup_s=time_s) for time_s in times_s for verdict in verdicts(stalled=1)]
+
+
+def test_a_slow_hosts_stalls_are_reported_by_the_timeout_they_waited_for() -> None:
+    """A median of 5.6 s is one timeout of 5 s and work of the host, in the table as in the sentence."""
+    slow = [
+        replace(verdict, lookup_s=time_s) for verdict, time_s in zip(verdicts(stalled=3), (5.5, 5.6, 7.9), strict=True)
+    ]
+    summary = cell("old", MACHINE, scenario(), slow)
+
+    assert dict(summary.peaks) == {5.0: 3}
+    assert sentence("old", [summary], "old") == "old: 3 of 3 armed trials stalled for one timeout of 5 s"
+
+
+def test_stalls_of_different_lengths_name_no_timeout() -> None:
+    """One lookup lost one query, another two."""
+    lengths = [
+        replace(verdict, lookup_s=time_s) for verdict, time_s in zip(verdicts(stalled=2), (5.1, 10.2), strict=True)
+    ]
+    summary = cell("old", MACHINE, scenario(), lengths)
+
+    assert dict(summary.peaks) == {5.0: 1, 10.0: 1}
+    assert sentence("old", [summary], "old") == "old: 2 of 2 armed trials stalled"

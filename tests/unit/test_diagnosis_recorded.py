@@ -1,4 +1,4 @@
-"""`lab diagnose` on every recording, in every combination of its files: it may not know, but is never wrong."""
+"""`lab diagnose` on every recording and every combination of its files: never wrong, at most undecided."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.diagnosis.causes import Cause
 from lab.diagnosis.conclusion import Answer, Conclusion, conclude
-from lab.diagnosis.findings import Cause
 from lab.diagnosis.material import Material
 from lab.diagnosis.recognise import recognise
 
@@ -40,6 +40,9 @@ TRIALS = {
         f"replicas/{name}": expected["outcome"]
         for name, expected in json.loads((EVIDENCE / "replicas.json").read_text()).items()
     },
+    "real-kernels/el70/nfqueue/0003": "stalled",
+    "real-kernels/el78/nfqueue/0003": "healthy",
+    "real-kernels/el78/nfqueue-dnat/0003": "stalled",
 }
 STALLED = sorted(name for name, outcome in TRIALS.items() if outcome == "stalled")
 NOT_STALLED = sorted(set(TRIALS) - set(STALLED))
@@ -56,13 +59,13 @@ CAUSES: dict[str, set[Cause]] = {
     "server-late-after-retry": {Cause.SLOW_SERVER},
     "server-fails": {Cause.SERVER_FAILS},
     "first-server-dead": {N},
-    "nobody-listens": {Cause.NOT_LISTENING, Cause.UNREACHABLE},
-    "nobody-listens-tcp": {Cause.NOT_LISTENING},
+    "no-listener": {Cause.NOT_LISTENING, Cause.UNREACHABLE},
+    "no-listener-tcp": {Cause.NOT_LISTENING},
     "output-drop": {F},
     "output-drop-aaaa": {F},
     "output-reject": {F},
     "server-side-reject": {F, Cause.UNREACHABLE},
-    # An strace alone tells that no answer came, and not why.
+    # A strace alone shows that no answer arrived, not why.
     "input-drop": {A, N},
     "input-drop-aaaa": {A, N},
     "network-loses-aaaa": {N},
@@ -84,18 +87,18 @@ CAUSES: dict[str, set[Cause]] = {
     "capture-snapped": {N},
     "capture-nanoseconds": {N},
 }
-"""What each recording may be taken for, by whatever files; nothing where nothing is wrong."""
+"""Allowed causes of each recording with any files; none where nothing is wrong."""
 
 
 @cache
 def sources(directory: Path) -> dict[str, tuple[Material, ...]]:
-    """Read the files of a recording, by source; those that are missing are left out."""
-    found = {}
+    """Read the files of a recording by source; missing ones are left out."""
+    files = {}
     for source, names in SOURCES.items():
         paths = [path for name in names if (path := directory / name).exists()]
         if paths:
-            found[source] = tuple(one for path in paths for one in recognise(path.name, path.read_bytes()))
-    return found
+            files[source] = tuple(one for path in paths for one in recognise(path.name, path.read_bytes()))
+    return files
 
 
 def conclusions(directory: Path) -> dict[frozenset[str], Conclusion]:
@@ -106,16 +109,16 @@ def conclusions(directory: Path) -> dict[frozenset[str], Conclusion]:
 
 
 @pytest.mark.parametrize("trial", STALLED)
-def test_a_stalled_trial_is_this_bug_or_open_whatever_files_are_brought(trial: str) -> None:
-    """A wrong cause would send people to look for a fault in a server or a firewall that has none."""
-    answers = {found.answer for found in conclusions(EVIDENCE / trial).values()}
+def test_a_stalled_trial_is_this_bug_or_open_for_any_files(trial: str) -> None:
+    """A wrong cause would send users to a server or a firewall that has no fault."""
+    answers = {conclusion.answer for conclusion in conclusions(EVIDENCE / trial).values()}
 
     assert answers == {Answer.THIS_BUG, Answer.CANNOT_TELL}
 
 
 @pytest.mark.parametrize("trial", STALLED)
 def test_a_stalled_trial_with_all_files_is_this_bug(trial: str) -> None:
-    """All together tell, as each trial has what `lab diagnose` asks people to collect."""
+    """Each trial has all files that `lab diagnose` asks users to collect."""
     every = conclusions(EVIDENCE / trial)[frozenset(sources(EVIDENCE / trial))]
 
     assert (every.answer, every.finding and every.finding.cause) == (Answer.THIS_BUG, Cause.CLASH)
@@ -124,45 +127,45 @@ def test_a_stalled_trial_with_all_files_is_this_bug(trial: str) -> None:
 
 
 @pytest.mark.parametrize("trial", NOT_STALLED)
-def test_a_trial_that_did_not_stall_is_nothing_at_all(trial: str) -> None:
-    """Its counters may have risen and its race may have been armed: without a loss there is no bug to be found."""
-    assert {found.answer for found in conclusions(EVIDENCE / trial).values()} == {Answer.CANNOT_TELL}
+def test_a_trial_without_a_stall_stays_undecided(trial: str) -> None:
+    """Counters may have risen and the race may have been armed, but without a loss there is no bug."""
+    assert {conclusion.answer for conclusion in conclusions(EVIDENCE / trial).values()} == {Answer.CANNOT_TELL}
 
 
 def test_every_other_cause_has_its_expectation() -> None:
-    """A recording that nobody looks at proves nothing."""
+    """A recording that no test reads proves nothing."""
     assert {path.name for path in OTHERS.iterdir() if path.is_dir()} == set(CAUSES)
 
 
 @pytest.mark.parametrize("name", sorted(CAUSES))
-def test_another_cause_is_named_or_open_whatever_files_are_brought(name: str) -> None:
-    """To take something else for this bug is the mistake that costs most."""
-    found = conclusions(OTHERS / name)
+def test_another_cause_is_named_or_open_for_any_files(name: str) -> None:
+    """Taking another cause for this bug is the most expensive mistake."""
+    answers = conclusions(OTHERS / name)
 
-    told = {each.finding.cause for each in found.values() if each.finding and each.answer is not Answer.CANNOT_TELL}
-    assert told == CAUSES[name] or told < CAUSES[name]
-    assert not any(each.certain and each.answer is Answer.THIS_BUG for each in found.values())
+    causes = {each.finding.cause for each in answers.values() if each.finding and each.answer is not Answer.CANNOT_TELL}
+    assert causes == CAUSES[name] or causes < CAUSES[name]
+    assert not any(each.certain and each.answer is Answer.THIS_BUG for each in answers.values())
     if CAUSES[name]:
-        assert told
+        assert causes
 
 
-def test_a_loss_that_only_looks_like_this_bug_is_told_apart_by_the_counter() -> None:
-    """A queue that loses one query looks like a clash from outside, so counters are what people are asked for."""
-    found = conclusions(OTHERS / "queue-loses-aaaa")
+def test_a_loss_that_looks_like_this_bug_is_excluded_by_the_counter() -> None:
+    """A queue that loses one query looks like a clash from outside, so users are asked for counters."""
+    answers = conclusions(OTHERS / "queue-loses-aaaa")
 
-    without = found[frozenset({CALLS, WIRE})]
+    without = answers[frozenset({CALLS, WIRE})]
     assert (without.answer, without.certain) == (Answer.THIS_BUG, False)
     assert any("conntrack -S" in command for advice in without.collect for command in advice.commands)
     for counters in (STAT, TOOL):
-        beside = found[frozenset({CALLS, WIRE, counters})]
+        beside = answers[frozenset({CALLS, WIRE, counters})]
         assert beside.answer is Answer.CANNOT_TELL
         assert beside.finding is not None
         assert "insert_failed did not rise" in beside.finding.against[0]
 
 
 @pytest.mark.parametrize("name", ["strace-relative", "strace-of-day", "strace-whole-seconds", "strace-without-times"])
-def test_a_strace_of_any_clock_is_put_beside_a_capture_by_ids(name: str) -> None:
-    """Two clocks that have nothing to do with each other must not hide that a query was on the wire."""
+def test_a_strace_is_matched_with_a_capture_by_ids(name: str) -> None:
+    """Unrelated clocks must not hide that a query was on the wire."""
     beside = conclusions(OTHERS / name)[frozenset({CALLS, WIRE})]
 
     assert beside.finding is not None
@@ -175,7 +178,7 @@ def test_a_strace_of_any_clock_is_put_beside_a_capture_by_ids(name: str) -> None
     ("name", "chosen", "trap"),
     [
         ("strace-relative", {CALLS}, "relative times"),
-        ("strace-of-day", {CALLS}, "the time of day"),
+        ("strace-of-day", {CALLS}, "times of day"),
         ("strace-without-times", {CALLS}, "no times"),
         ("strace-cuts-strings", {CALLS}, "use -s 600"),
         ("capture-snapped", {WIRE}, "tcpdump -s 0"),
@@ -185,30 +188,30 @@ def test_a_strace_of_any_clock_is_put_beside_a_capture_by_ids(name: str) -> None
         ("healthy", {STAT}, "no counter rose"),
     ],
 )
-def test_a_known_trap_is_warned_of(name: str, chosen: set[str], trap: str) -> None:
-    """Each has cost somebody an afternoon."""
+def test_known_pitfalls_give_a_warning(name: str, chosen: set[str], trap: str) -> None:
+    """Each one has cost a user an afternoon."""
     assert any(trap in warning for warning in conclusions(OTHERS / name)[frozenset(chosen)].warnings)
 
 
-def test_files_of_two_machines_are_not_put_together() -> None:
-    """A capture of another machine has none of the strace's ids; that a query is not in it says nothing."""
+def test_files_of_two_machines_are_not_combined() -> None:
+    """Another machine's capture has none of the strace's ids; a query missing there proves nothing."""
     calls = sources(OTHERS / "server-loses-first-aaaa")[CALLS]
     wire = sources(OTHERS / "healthy")[WIRE]
 
-    found = conclude([*calls, *wire])
+    conclusion = conclude([*calls, *wire])
 
-    assert found.answer is Answer.CANNOT_TELL
-    assert any("none of the strace's DNS ids" in warning for warning in found.warnings)
+    assert conclusion.answer is Answer.CANNOT_TELL
+    assert any("none of the strace's DNS ids" in warning for warning in conclusion.warnings)
 
 
-def test_the_lines_and_packets_that_say_so_are_named() -> None:
-    """People will look them up, and a kernel engineer will want to see them in the ticket."""
+def test_the_answer_names_its_lines_and_packets() -> None:
+    """Users look them up, and a kernel engineer wants them in the ticket."""
     trial = EVIDENCE / "3.10.0-123.el7" / "1"
-    found = conclude([one for source in (CALLS, WIRE, STAT, "dmesg") for one in sources(trial)[source]])
+    conclusion = conclude([one for source in (CALLS, WIRE, STAT, "dmesg") for one in sources(trial)[source]])
 
-    assert found.finding is not None
-    assert found.certain
-    named = {str(place) for place in found.finding.places}
+    assert conclusion.finding is not None
+    assert conclusion.certain
+    named = {str(place) for place in conclusion.finding.places}
     assert named == {
         "curl.strace:23",
         "curl.strace:54",
@@ -219,5 +222,5 @@ def test_the_lines_and_packets_that_say_so_are_named() -> None:
         "stat.after:1",
     }
     lines = (trial / "curl.strace").read_text().splitlines()
-    texts = {str(place): place.text for place in found.finding.places}
+    texts = {str(place): place.text for place in conclusion.finding.places}
     assert lines[53].startswith(texts["curl.strace:54"][:100])

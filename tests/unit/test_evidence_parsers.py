@@ -1,4 +1,4 @@
-"""The parsers of raw files: any bytes in, a result or a clear error out."""
+"""The parsers of raw files: any bytes give a result or a clear error."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ TIMINGS = (EVIDENCE / "3.10.0-123.el7" / "1" / "curl.json").read_text()
 
 
 def test_the_hooks_lines_are_read_in_full() -> None:
-    """Addresses, ports, pointers and DNS id of a real line arrive as they are."""
+    """Addresses, ports, pointers and DNS id of a real line are parsed unchanged."""
     packets = hook.parse(DMESG)
 
     assert len(packets) == 4
-    assert packets[0] == hook.Packet(
+    assert packets[0] == hook.HookPacket(
         15.461325, Flow("10.10.10.89", 48758, "10.10.10.53", 53), 0xFFFF88003F571600, 0xFFFF88003F572000, 17086
     )
     assert [packet.ct for packet in packets].count(0xFFFF88003F572138) == 1
@@ -54,13 +54,13 @@ def test_an_untracked_packet_has_no_conntrack() -> None:
     assert hook.parse(line)[0].dns_id is None
 
 
-def test_a_last_line_that_was_cut_off_is_left_out() -> None:
-    """Half a DNS id is another query's."""
+def test_a_truncated_last_line_is_left_out() -> None:
+    """Half a DNS id would name another query."""
     assert len(hook.parse(DMESG)) == len(hook.parse(DMESG + DMESG.splitlines()[-1]))
 
 
-def test_a_damaged_line_of_the_hook_is_an_error_and_not_left_out() -> None:
-    """A packet that is left out could turn an armed race into an unarmed one."""
+def test_a_damaged_hook_line_is_an_error() -> None:
+    """A skipped packet could turn an armed race into an unarmed one."""
     with pytest.raises(UnreadableError, match="hook's line"):
         hook.parse(DMESG.replace("ct ffff88003f572138", "ct ffff88003f57zzzz"))
 
@@ -72,8 +72,8 @@ def test_damaged_timings_are_an_error(bad: str) -> None:
         client.parse(bad, "0")
 
 
-def test_curls_exit_status_comes_from_either_place() -> None:
-    """Newer curls say it themselves; for older ones the guest writes it down."""
+def test_curls_exit_status_is_read_from_either_source() -> None:
+    """Newer curls print it; for older ones the guest writes it to a file."""
     assert client.parse(TIMINGS, None).exit_status == 0
     assert client.parse(TIMINGS, "28\n").exit_status == 28
 
@@ -89,7 +89,7 @@ def test_any_text_as_curls_timings_gives_a_transfer_or_a_clear_error(timings: st
 
 
 def of_text(parse: Callable[[str], object]) -> Callable[[bytes], object]:
-    """Give a parser of text as one of bytes, which is what there is on a disk."""
+    """Turn a parser of text into one of bytes, since files hold bytes."""
     return lambda data: parse(data.decode("utf-8", "replace"))
 
 
@@ -97,10 +97,10 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "dmesg": of_text(hook.parse),
     "verdict.jsonl": of_text(verdict_log.parse),
     "trace": of_text(trace.parse),
-    "stat": of_text(counters.stat),
-    "conntrack-S": of_text(counters.tool),
+    "stat": of_text(counters.parse_stat),
+    "conntrack-S": of_text(counters.parse_tool),
     "clocks": of_text(clocks.parse),
-    "curl.strace": of_text(lambda text: resolver.events(strace.parse(text))),
+    "curl.strace": of_text(lambda text: resolver.extract_events(strace.parse(text))),
     "client.pcap": capture.parse,
     "dnsmasq.log": of_text(server_log.parse),
     "events": of_text(events.parse),
@@ -135,13 +135,13 @@ MADE_UP = {
 
 
 def samples(name: str) -> list[bytes]:
-    """Give what a parser reads well: recorded on real kernels, and made up."""
+    """Return inputs that a parser accepts, recorded on real kernels or synthetic."""
     recorded = sorted(path for path in EVIDENCE.glob("*/[13]/*") if path.name.removesuffix(".after") == name)
     return [path.read_bytes() for path in recorded] + [text.encode("latin-1") for text in MADE_UP.get(name, [])]
 
 
 def assert_sound(value: object) -> None:
-    """Check that a result has no number that cannot be: no time before the clock began, no port over 16 bits."""
+    """Check that a result has no impossible number: no negative time, no port over 16 bits."""
     if isinstance(value, float):
         assert math.isfinite(value)
         assert value >= 0
@@ -157,18 +157,18 @@ def assert_sound(value: object) -> None:
 
 
 def read_or_refused(name: str, data: bytes) -> None:
-    """Check that a parser gives a sound result or one clear line."""
+    """Check that a parser gives a sound result or a one-line error."""
     try:
         assert_sound(PARSERS[name](data))
     except UnreadableError as error:
-        said = str(error)
-        assert said
-        assert len(said.splitlines()) == 1
+        message = str(error)
+        assert message
+        assert len(message.splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_every_sample_is_read(name: str) -> None:
-    """What is changed byte by byte below must have been good before, or the change is not what is tested."""
+    """The samples must be valid before the tests below change them byte by byte."""
     assert samples(name)
     for data in samples(name):
         assert PARSERS[name](data)
@@ -178,15 +178,15 @@ def test_every_sample_is_read(name: str) -> None:
 @given(data=st.binary() | st.text().map(str.encode))
 @settings(deadline=None)
 def test_any_bytes_are_read_or_refused(name: str, data: bytes) -> None:
-    """No input crashes a parser: a trial whose verdict is lost to garbage in one file would be lost for good."""
+    """A crash on garbage in one file would lose the whole trial's verdict."""
     read_or_refused(name, data)
 
 
 @pytest.mark.parametrize("name", PARSERS)
 @given(draw=st.data())
 @settings(deadline=None)
-def test_samples_put_together_anew_are_read_or_refused(name: str, draw: st.DataObject) -> None:
-    """What looks right in each part goes further into a parser than what is garbage from the first byte on."""
+def test_recombined_samples_are_parsed_or_refused(name: str, draw: st.DataObject) -> None:
+    """Input with valid parts reaches further into a parser than plain garbage."""
     words = sorted({word for data in samples(name) for word in re.split(rb"(\W)", data)})
     read_or_refused(name, b"".join(draw.draw(st.lists(st.sampled_from(words)))))
 
@@ -194,8 +194,8 @@ def test_samples_put_together_anew_are_read_or_refused(name: str, draw: st.DataO
 @pytest.mark.parametrize("name", PARSERS)
 @given(draw=st.data())
 @settings(deadline=None)
-def test_samples_with_bytes_changed_are_read_or_refused(name: str, draw: st.DataObject) -> None:
-    """Full disks cut files off, and broken ones change them."""
+def test_samples_with_changed_bytes_are_parsed_or_refused(name: str, draw: st.DataObject) -> None:
+    """Full disks truncate files, and broken ones change them."""
     damaged = bytearray(draw.draw(st.sampled_from(samples(name))))
     for _ in range(draw.draw(st.integers(1, 4))):
         at = draw.draw(st.integers(0, len(damaged)))
@@ -204,8 +204,8 @@ def test_samples_with_bytes_changed_are_read_or_refused(name: str, draw: st.Data
 
 
 @given(data=st.data())
-def test_real_evidence_with_bytes_changed_never_gives_a_wrong_pointer(data: st.DataObject) -> None:
-    """Whatever is still read is read from a line that has the hook's form."""
+def test_changed_evidence_never_gives_a_malformed_pointer(data: st.DataObject) -> None:
+    """Everything parsed comes from a line in the hook's format."""
     position = data.draw(st.integers(0, len(DMESG) - 1))
     damaged = DMESG[:position] + data.draw(st.characters()) + DMESG[position + 1 :]
     try:
@@ -216,7 +216,7 @@ def test_real_evidence_with_bytes_changed_never_gives_a_wrong_pointer(data: st.D
 
 
 def test_a_trial_directory_full_of_garbage_is_still_read(tmp_path: Path) -> None:
-    """Reading never raises: each source says what is wrong with it."""
+    """Reading never raises; each source reports its own problem."""
     (tmp_path / "curl.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "dmesg").mkdir()
 

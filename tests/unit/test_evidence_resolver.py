@@ -1,4 +1,4 @@
-"""What the resolver did, read from strace: recorded on real kernels, and made up."""
+"""Resolver events parsed from strace output, recorded on real kernels and synthetic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lab.evidence import message, resolver, strace, strace_values
 from lab.evidence.errors import UnreadableError
 from lab.evidence.message import Message
-from lab.evidence.stream import Shown, Stream
+from lab.evidence.stream import PartialBytes, Stream
 
 EVIDENCE = Path(__file__).parents[1] / "evidence"
 QUESTION = b"\3www\3lab\4test\0\0\1\0\1"
@@ -26,12 +26,12 @@ TCP = CONNECTED.replace("DGRAM", "STREAM").replace("= 0\n", "= -1 EINPROGRESS (O
 
 
 def events(text: str) -> tuple[resolver.ResolverEvent, ...]:
-    """Give what the resolver did, by strace's text."""
-    return resolver.events(strace.parse(text))
+    """Parse strace text into resolver events."""
+    return resolver.extract_events(strace.parse(text))
 
 
 def did(text: str) -> list[str]:
-    """Give the same in brief: what, the id, the type."""
+    """Return the events in brief: what, id, type."""
     return [
         f"{event.kind} {event.message.dns_id} {event.message.qtype}" if event.message else event.kind
         for event in events(text)
@@ -39,13 +39,13 @@ def did(text: str) -> list[str]:
 
 
 def recorded(trial: str) -> str:
-    """Give the trace of a recorded trial's curl."""
+    """Return the trace of a recorded trial's curl."""
     return (EVIDENCE / trial / "curl.strace").read_text()
 
 
 @pytest.mark.parametrize("trial", ["3.10.0-123.el7/1", "3.10.0-123.el7/3"])
-def test_era_drop_waits_for_one_answer_and_asks_again_one_by_one(trial: str) -> None:
-    """The stall itself: two queries, one answer, a time-out of the rest of five seconds, each query again."""
+def test_era_drop_shows_a_timeout_and_sequential_retransmits(trial: str) -> None:
+    """A stall: two queries, one answer, a timeout after the rest of five seconds, each query again."""
     happened = events(recorded(trial))
 
     a, aaaa = (event.message.dns_id for event in happened[:2] if event.message)
@@ -64,7 +64,7 @@ def test_era_drop_waits_for_one_answer_and_asks_again_one_by_one(trial: str) -> 
 
 
 def test_the_stall_of_a_recorded_trial_is_read_to_the_microsecond() -> None:
-    """The poll of 4930 ms was resumed on another line, after other threads' calls; its own times count."""
+    """The poll of 4930 ms was resumed on a later line after other threads' calls; its own times count."""
     happened = events(recorded("3.10.0-123.el7/1"))
 
     assert happened[0] == resolver.ResolverEvent(
@@ -85,7 +85,7 @@ def test_the_stall_of_a_recorded_trial_is_read_to_the_microsecond() -> None:
 
 @pytest.mark.parametrize("trial", ["3.10.0-1127.el7/1", "3.10.0-1127.el7/2", "4.9.229/1", "4.9.229/4"])
 def test_era_resolve_gets_both_answers(trial: str) -> None:
-    """No wait ended in vain; also where sendmmsg was cut in two by another thread's line."""
+    """No wait ended in a timeout, even where another thread's line split sendmmsg."""
     kinds = [event.kind for event in events(recorded(trial))]
     types = [event.message.qtype for event in events(recorded(trial)) if event.message]
 
@@ -93,12 +93,12 @@ def test_era_resolve_gets_both_answers(trial: str) -> None:
     assert types == ["A", "AAAA", "A", "AAAA"]
 
 
-def test_a_query_that_confirm_drops_while_it_is_sent_was_sent_and_refused() -> None:
-    """Else the kernel trace has a packet that nobody sent, and it is taken for the one that was sent again."""
-    refused = f"1 1000000000.000003 sendto(7, {A}, 30, MSG_NOSIGNAL, NULL, 0) = -1 EPERM (Operation not permitted)\n"
-    failed = refused.replace("EPERM (Operation not permitted)", "ENETUNREACH (Network is unreachable)")
+def test_a_query_dropped_at_confirm_during_send_counts_as_sent() -> None:
+    """Otherwise the kernel trace has a packet without a sender, which is taken for the retransmit."""
+    refusal = f"1 1000000000.000003 sendto(7, {A}, 30, MSG_NOSIGNAL, NULL, 0) = -1 EPERM (Operation not permitted)\n"
+    failed = refusal.replace("EPERM (Operation not permitted)", "ENETUNREACH (Network is unreachable)")
 
-    (sent,) = events(CONNECTED + refused)
+    (sent,) = events(CONNECTED + refusal)
 
     assert (sent.kind, sent.refused) == ("sent", True)
     assert sent.message is not None
@@ -107,7 +107,7 @@ def test_a_query_that_confirm_drops_while_it_is_sent_was_sent_and_refused() -> N
 
 
 def test_an_unconnected_socket_is_followed() -> None:
-    """Musl and busybox send to an address and read from anyone, and nothing else names the server."""
+    """Musl and busybox send to an address and receive from any; nothing else names the server."""
     happened = events(
         UDP
         + '1 1000000000.000002 bind(7, {sa_family=AF_INET, sin_port=htons(0), sin_addr=inet_addr("0.0.0.0")}, 16) = 0\n'
@@ -124,12 +124,12 @@ def test_an_unconnected_socket_is_followed() -> None:
     assert [event.kind for event in happened] == ["sent", "sent", "timed_out", "read", "read"]
     assert {(event.server, event.server_port, event.local_port) for event in happened} == {("10.10.10.53", 53, 40001)}
     assert happened[2].timeout_s == 2.5
-    # Without a line of its own the return is not known, and the entry stands.
+    # Without its own line the return is unknown, and the entry remains.
     assert happened[2].time_s == 1000000000.3
 
 
 def test_strace_4_8_is_read() -> None:
-    """CentOS 7.0's own strace names no fields in its structs, and puts a space before the bracket."""
+    """CentOS 7.0's strace names no struct fields and puts a space before the bracket."""
     assert did(
         "7     1000000000.000001 socket(PF_INET, SOCK_DGRAM|SOCK_NONBLOCK, IPPROTO_IP) = 7\n"
         f"7     1000000000.000002 connect(7, {SERVER}, 16) = 0\n"
@@ -145,7 +145,7 @@ def test_strace_4_8_is_read() -> None:
 
 
 def test_strace_6_1_is_read() -> None:
-    """Its terminal form, its ppoll, its IPv6, and the time that -T adds."""
+    """Its terminal format, its ppoll, its IPv6, and the time that -T adds."""
     happened = events(
         "strace: Process 8 attached\n"
         "[pid     8] 1000000000.000001 socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, IPPROTO_IP) = 4 <0.000010>\n"
@@ -163,8 +163,8 @@ def test_strace_6_1_is_read() -> None:
     assert (happened[1].timeout_s, happened[1].time_s) == (2.5, 1000000003.5005)
 
 
-def test_messages_over_tcp_are_put_together() -> None:
-    """Each has two bytes of length before it, which one client writes apart and another with the message."""
+def test_messages_over_tcp_are_reassembled() -> None:
+    """Two length bytes precede each; clients write them separately or with the message."""
     happened = events(
         TCP
         + f'1 1000000000.100000 writev(7, [{{iov_base="\\0\\36", iov_len=2}}, {{iov_base={A}, iov_len=30}}], 2) = 32\n'
@@ -184,8 +184,8 @@ def test_messages_over_tcp_are_put_together() -> None:
     assert {event.protocol for event in happened} == {"tcp"}
 
 
-def test_only_what_was_done_counts() -> None:
-    """A call that failed, a look ahead, a send that never returned did nothing to the lookup."""
+def test_calls_without_effect_are_ignored() -> None:
+    """A failed call, a peek and a send that never returned do not affect the lookup."""
     assert not events(
         CONNECTED + f"1 1000000001.000000 sendto(7, {A}, 30, 0, NULL, 0) = -1 ENETUNREACH (Network is unreachable)\n"
         "1 1000000001.100000 recvfrom(7, 0x7ffe, 512, 0, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable)\n"
@@ -195,8 +195,8 @@ def test_only_what_was_done_counts() -> None:
     )
 
 
-def test_other_sockets_and_ports_are_passed_over() -> None:
-    """What curl says to its web server is no DNS, though it may look like it, and no more is a closed socket."""
+def test_other_sockets_and_ports_are_ignored() -> None:
+    """Curl's HTTP traffic is no DNS even if it looks like it, nor is a closed socket."""
     assert not events(
         CONNECTED.replace("htons(53)", "htons(80)")
         + f"1 1000000001.000000 sendto(7, {A}, 30, 0, NULL, 0) = 30\n"
@@ -205,8 +205,8 @@ def test_other_sockets_and_ports_are_passed_over() -> None:
     )
 
 
-def test_a_descriptor_means_what_it_means_in_its_process() -> None:
-    """Threads share a socket that one of them made, a duplicate is the same, a child's close is its own."""
+def test_descriptors_are_tracked_per_process() -> None:
+    """Threads share a socket, a duplicate is the same socket, and a child's close affects only the child."""
     write = "{pid} 1000000001.{time:06} write({fd}, {query}, 30) = 30\n"
     text = (
         CONNECTED
@@ -223,20 +223,20 @@ def test_a_descriptor_means_what_it_means_in_its_process() -> None:
     assert [(event.pid, event.fd) for event in events(text)] == [(2, 7), (1, 9)]
 
 
-def test_a_thread_whose_beginning_was_not_traced_belongs_to_the_first_process() -> None:
-    """Strace's list of calls may leave clone out; Go reads in one thread what it sent in another."""
+def test_a_thread_without_a_traced_clone_belongs_to_the_first_process() -> None:
+    """Strace's call list may omit clone; Go receives in one thread what it sent in another."""
     assert did(CONNECTED + f"5 1000000001.000000 read(7, {ANSWER}, 512) = 46\n") == ["read 17086 A"]
 
 
-def test_a_query_that_strace_cut_off_still_has_its_id() -> None:
-    """The default of 32 bytes shows no long name's type: unknown, not wrong."""
+def test_a_query_truncated_by_strace_still_has_its_id() -> None:
+    """The default of 32 bytes hides a long name's type, which is then unknown."""
     (event,) = events(CONNECTED + r'1 1000000001.000000 write(7, "B\276\1\0\0\1\0\0\0\0\0\0\77www"..., 90) = 90')
 
     assert event.message == Message(17086, is_answer=False, qtype=None, name=None, rcode=None)
 
 
-def test_what_strace_says_of_signals_and_exits_is_no_call() -> None:
-    """A trace of a program that made no call at all is one without calls, and anything else is an error."""
+def test_signal_and_exit_lines_are_not_calls() -> None:
+    """A trace of a program without calls is valid; any other text is an error."""
     assert strace.parse("") == ()
     assert strace.parse("1 1000000000.000001 +++ exited with 0 +++\n") == ()
     assert strace.parse("1000000000.000001 --- SIGCHLD {si_signo=SIGCHLD} ---\n") == ()
@@ -244,8 +244,8 @@ def test_what_strace_says_of_signals_and_exits_is_no_call() -> None:
         strace.parse("strace: attach: ptrace(PTRACE_SEIZE, 1): Operation not permitted\n")
 
 
-def test_a_call_of_another_kind_never_ends_one_that_was_begun() -> None:
-    """After a lost line two halves do not fit; put together they would be a call that never was."""
+def test_a_resumed_call_must_match_the_unfinished_one() -> None:
+    """After a lost line the halves differ; joined they would be a call that never happened."""
     calls = strace.parse(
         "1 1000000000.000001 poll([{fd=7, events=POLLIN}], 1, 5000 <unfinished ...>\n"
         "1 1000000000.000002 <... read resumed>) = 0 (Timeout)\n"
@@ -256,15 +256,15 @@ def test_a_call_of_another_kind_never_ends_one_that_was_begun() -> None:
 
 
 @given(data=st.binary(), is_cut=st.booleans())
-def test_bytes_come_back_from_the_way_strace_writes_them(*, data: bytes, is_cut: bool) -> None:
-    """Ids and names are read from C's escapes: shortest octal, three digits where a digit follows."""
+def test_strace_escapes_are_decoded(*, data: bytes, is_cut: bool) -> None:
+    """Ids and names are decoded from C escapes: shortest octal, three digits before a digit."""
     letters = {10: "\\n", 9: "\\t", 13: "\\r", 12: "\\f", 11: "\\v", 0x22: '\\"', 0x5C: "\\\\"}
     text = ""
     for byte, following in zip(data, [*data[1:], 0], strict=False):
         octal = f"{byte:03o}" if chr(following).isdigit() else f"{byte:o}"
         text += letters.get(byte, chr(byte) if 0x20 <= byte < 0x7F else f"\\{octal}")
 
-    read = strace_values.arguments(f'7, "{text}"{"..." * is_cut}, 1) = 1')
+    read = strace_values.parse_arguments(f'7, "{text}"{"..." * is_cut}, 1) = 1')
 
     assert read is not None
     assert read[0][1] == strace_values.Text(data, is_cut)
@@ -272,79 +272,84 @@ def test_bytes_come_back_from_the_way_strace_writes_them(*, data: bytes, is_cut:
 
 
 @given(st.lists(st.binary(max_size=80)), st.data())
-def test_messages_come_back_from_a_stream_however_it_is_cut(messages: list[bytes], data: st.DataObject) -> None:
-    """Segments and writes follow their own rules; messages must not depend on them."""
+def test_messages_are_reassembled_from_any_split_of_a_stream(messages: list[bytes], data: st.DataObject) -> None:
+    """Messages must not depend on the boundaries of segments and writes."""
     whole = b"".join(len(each).to_bytes(2, "big") + each for each in messages)
-    stream, found = Stream(), list[bytes]()
+    stream, observed = Stream(), list[bytes]()
     while whole:
         size = data.draw(st.integers(1, len(whole)))
-        found += stream.take(Shown.of([(whole[:size], False)], size))
+        observed += stream.take(PartialBytes.join([(whole[:size], False)], size))
         whole = whole[size:]
 
-    assert found == messages
+    assert observed == messages
 
 
-def test_what_is_not_shown_is_never_made_up() -> None:
-    """A length that strace cut off says nothing of where the next message begins."""
+def test_truncated_stream_data_is_never_invented() -> None:
+    """A truncated length does not show where the next message begins."""
     stream = Stream()
 
-    assert list(stream.take(Shown.of([(b"\0\4ab", True)], 7))) == [b"ab"]
-    assert list(stream.take(Shown.of([(b"\0\1a\0\1b", False)], 6))) == []
+    assert list(stream.take(PartialBytes.join([(b"\0\4ab", True)], 7))) == [b"ab"]
+    assert list(stream.take(PartialBytes.join([(b"\0\1a\0\1b", False)], 6))) == []
 
 
-def test_a_message_without_a_whole_header_is_none() -> None:
-    """Two bytes are an id of anything; what could be told of them would be guessed."""
+def test_a_message_without_a_complete_header_is_ignored() -> None:
+    """Two bytes could be any id; everything beyond them would be guessed."""
     assert message.parse(QUERY[:11]) is None
     assert message.parse(QUERY[:12]) == Message(17086, is_answer=False, qtype=None, name=None, rcode=None)
     assert message.parse(QUERY[:-3]) == message.parse(QUERY[:12])
     assert message.parse(QUERY) == Message(17086, is_answer=False, qtype="A", name="www.lab.test", rcode=None)
 
 
-def test_an_answer_says_how_it_went() -> None:
+def test_the_response_code_of_an_answer_is_read() -> None:
     """A name that does not exist is no lost packet."""
-    refused = message.parse(b"\0\1\x81\x83\0\1" + bytes(6) + QUESTION[:-4] + b"\0\x41\0\1")
+    answer_refused = message.parse(b"\0\1\x81\x83\0\1" + bytes(6) + QUESTION[:-4] + b"\0\x41\0\1")
 
-    assert refused == Message(1, is_answer=True, qtype="HTTPS", name="www.lab.test", rcode="NXDOMAIN")
+    assert answer_refused == Message(1, is_answer=True, qtype="HTTPS", name="www.lab.test", rcode="NXDOMAIN")
 
 
 @pytest.mark.parametrize(
     ("first", "second", "clock", "apart_s"),
     [
-        ("1700000000.500000 ", "1700000005.750000 ", strace.Clock.REALTIME, 5.25),
-        ("23:59:58.500000 ", "00:00:03.750000 ", strace.Clock.DAY, 5.25),
-        ("23:59:58 ", "00:00:03 ", strace.Clock.DAY, 5),
-        ("     0.100000 ", "     5.250000 ", strace.Clock.RELATIVE, 5.25),
-        ("12:00:00 (+     0.100000) ", "12:00:05 (+     5.250000) ", strace.Clock.DAY, 5),
-        ("1700000000.500000 [00007f7d5b0c1a2b] ", "1700000005.750000 [00007f7d5b0c1a2b] ", strace.Clock.REALTIME, 5.25),
-        ("", "", strace.Clock.NONE, 0),
+        ("1700000000.500000 ", "1700000005.750000 ", strace.TimestampKind.REALTIME, 5.25),
+        ("23:59:58.500000 ", "00:00:03.750000 ", strace.TimestampKind.DAY, 5.25),
+        ("23:59:58 ", "00:00:03 ", strace.TimestampKind.DAY, 5),
+        ("     0.100000 ", "     5.250000 ", strace.TimestampKind.RELATIVE, 5.25),
+        ("12:00:00 (+     0.100000) ", "12:00:05 (+     5.250000) ", strace.TimestampKind.DAY, 5),
+        (
+            "1700000000.500000 [00007f7d5b0c1a2b] ",
+            "1700000005.750000 [00007f7d5b0c1a2b] ",
+            strace.TimestampKind.REALTIME,
+            5.25,
+        ),
+        ("", "", strace.TimestampKind.NONE, 0),
     ],
 )
 @pytest.mark.parametrize("thread", ["", "7  ", "[pid     7] "])
-def test_times_of_every_form_are_read(
-    first: str, second: str, clock: strace.Clock, apart_s: float, thread: str
+def test_every_strace_time_format_is_parsed(
+    first: str, second: str, clock: strace.TimestampKind, apart_s: float, thread: str
 ) -> None:
-    """People run strace as they are used to, and rarely with -ttt."""
+    """Users rarely run strace with -ttt."""
     text = f"{thread}{first}close(3) = 0\n{thread}{second}close(4) = 0\n"
 
     calls = strace.parse(text, clock)
 
-    assert strace.clock_of(text) is clock
+    assert strace.detect_clock(text) is clock
     assert [call.line for call in calls] == [1, 2]
     assert calls[1].time_s - calls[0].time_s == pytest.approx(apart_s)
     assert calls[0].pid == (7 if thread else None)
 
 
-def test_without_times_it_is_the_waits_that_make_time_pass() -> None:
-    """What a resolver was told to wait for, and did in vain, took so long."""
+def test_without_timestamps_time_follows_from_timeouts() -> None:
+    """A wait that timed out took as long as its timeout."""
     wait = "poll([{fd=3, events=POLLIN}], 1, 5000) = 0 (Timeout)\nclose(3) = 0\n"
 
-    assert [call.time_s for call in strace.parse(wait, strace.Clock.NONE)] == [0, 5]
+    assert [call.time_s for call in strace.parse(wait, strace.TimestampKind.NONE)] == [0, 5]
 
 
 @pytest.mark.parametrize("text", ["hello\n", "return f(x) = 3;\n", "close(3)\n", "12:00:00 hello world\n"])
 def test_other_text_has_no_clock(text: str) -> None:
-    """What is not strace's must not be taken for one that shows no call."""
-    assert strace.clock_of(text) is None
+    """Text from another program must not pass for a trace without calls."""
+    assert strace.detect_clock(text) is None
 
 
 @pytest.mark.parametrize(
@@ -355,8 +360,8 @@ def test_other_text_has_no_clock(text: str) -> None:
         "7<UDPv6:[[fd00::1]:48758->[fd00::53]:53]>",
     ],
 )
-def test_descriptors_that_tell_what_they_are_are_read(decorated: str) -> None:
-    """`strace -y` and `-yy` are in many people's fingers."""
+def test_decorated_descriptors_are_parsed(decorated: str) -> None:
+    """Many users type `strace -y` or `-yy` by habit."""
     sent = f"1 1000000000.000003 sendto(7, {A}, 30, MSG_NOSIGNAL, NULL, 0) = 30\n"
 
     assert did((CONNECTED + sent).replace("(7,", f"({decorated},").replace("= 7\n", f"= {decorated}\n")) == [
@@ -365,7 +370,7 @@ def test_descriptors_that_tell_what_they_are_are_read(decorated: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "errors"),
     [
         (f"recvfrom(7, {ANSWER}, 512, 0, NULL, NULL) = -1 ECONNREFUSED (Connection refused)", ["ECONNREFUSED"]),
         ("poll([{fd=7, events=POLLIN}], 1, 5000) = 1 ([{fd=7, revents=POLLIN|POLLERR}])", ["POLLERR"]),
@@ -374,22 +379,22 @@ def test_descriptors_that_tell_what_they_are_are_read(decorated: str) -> None:
         (f"recvfrom(7, {ANSWER}, 512, 0, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable)", []),
     ],
 )
-def test_a_socket_that_is_refused_is_known(line: str, told: list[str]) -> None:
-    """Nobody waits then, so a refused lookup has another cause than a lost query."""
+def test_a_refused_socket_is_recognised(line: str, errors: list[str]) -> None:
+    """There is no wait then, so a refused lookup has another cause than a lost query."""
     text = CONNECTED + f"1 1000000000.000004 {line}\n"
 
-    assert [(each.error, each.server, each.line) for each in resolver.refusals(strace.parse(text))] == [
-        (error, "10.10.10.53", 3) for error in told
+    assert [(each.error, each.server, each.line) for each in resolver.extract_refusals(strace.parse(text))] == [
+        (error, "10.10.10.53", 3) for error in errors
     ]
 
 
-def test_a_first_message_that_sendmmsg_was_refused_was_sent_and_refused() -> None:
-    """The others were not even tried, so nothing is said of them."""
+def test_a_first_message_refused_in_sendmmsg_counts_as_sent() -> None:
+    """The later messages were not attempted, so nothing is recorded for them."""
     messages = ", ".join(
         f"{{msg_hdr={{msg_name=NULL, msg_iov=[{{iov_base={one}, iov_len=30}}]}}}}" for one in (A, AAAA)
     )
-    refused = f"1 1000000000.000003 sendmmsg(7, [{messages}], 2, MSG_NOSIGNAL) = -1 EPERM (Operation not permitted)\n"
+    refusal = f"1 1000000000.000003 sendmmsg(7, [{messages}], 2, MSG_NOSIGNAL) = -1 EPERM (Operation not permitted)\n"
 
-    (sent,) = events(CONNECTED + refused)
+    (sent,) = events(CONNECTED + refusal)
 
     assert (sent.kind, sent.refused, sent.message and sent.message.qtype) == ("sent", True, "A")

@@ -1,4 +1,4 @@
-"""What went by on the wire, what the server was asked, what conntrack told of it."""
+"""Parsers of captures, the server's query log and conntrack events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ A = Message(17086, is_answer=False, qtype="A", name="www.lab.test", rcode=None)
 
 
 def packet(payload: object, *, protocol: int = 17, fragment: int = 0) -> bytes:
-    """Give an IPv4 packet from 10.10.10.89 to 10.10.10.53."""
+    """Return an IPv4 packet from 10.10.10.89 to 10.10.10.53."""
     return bytes(
         dpkt.ip.IP(
             src=bytes([10, 10, 10, 89]), dst=bytes([10, 10, 10, 53]), p=protocol, _flags_offset=fragment, data=payload
@@ -36,22 +36,22 @@ def packet(payload: object, *, protocol: int = 17, fragment: int = 0) -> bytes:
 
 
 def datagram(payload: bytes = QUERY, dport: int = 53) -> bytes:
-    """Give a UDP packet."""
+    """Return a UDP packet."""
     return packet(dpkt.udp.UDP(sport=48758, dport=dport, ulen=8 + len(payload), data=payload))
 
 
 def segment(seq: int, payload: bytes, flags: int = dpkt.tcp.TH_ACK) -> bytes:
-    """Give a TCP packet."""
+    """Return a TCP packet."""
     return packet(dpkt.tcp.TCP(sport=48758, dport=53, seq=seq, flags=flags, data=payload), protocol=6)
 
 
 def ethernet(payload: bytes, before: bytes = b"") -> bytes:
-    """Give a frame that holds an IPv4 packet."""
+    """Return a frame that holds an IPv4 packet."""
     return bytes(12) + before + b"\x08\0" + payload
 
 
 def pcap(*frames: bytes, link: int = 1, nano: bool = False, start_s: float = 1000000000.5) -> bytes:
-    """Give a capture of these frames, a quarter of a second apart."""
+    """Return a capture of these frames, a quarter of a second apart."""
     file = io.BytesIO()
     writer = dpkt.pcap.Writer(file, linktype=link, nano=nano)
     for count, frame in enumerate(frames):
@@ -60,7 +60,7 @@ def pcap(*frames: bytes, link: int = 1, nano: bool = False, start_s: float = 100
 
 
 def test_the_captured_stall_has_one_query_and_five_seconds_later_both() -> None:
-    """What the article's tcpdump shows: the AAAA query is not on the wire until it is asked again."""
+    """As in the article's tcpdump, the AAAA query is not on the wire until its retransmit."""
     packets = capture.parse(DROPPED)
 
     assert [(each.message.qtype, each.message.dns_id, each.message.is_answer) for each in packets if each.message] == [
@@ -76,13 +76,13 @@ def test_the_captured_stall_has_one_query_and_five_seconds_later_both() -> None:
 
 
 @pytest.mark.parametrize(("trial", "count"), [("3.10.0-1127.el7/1", 4), ("3.10.0-1127.el7/2", 0), ("4.9.229/1", 4)])
-def test_a_capture_may_be_silent(trial: str, count: int) -> None:
-    """One recorded capture has no packet though packets flowed: that is no error, and no proof of anything."""
+def test_an_empty_capture_is_no_error(trial: str, count: int) -> None:
+    """One recorded capture has no packet though packets flowed; that proves nothing."""
     assert len(capture.parse((EVIDENCE / trial / "client.pcap").read_bytes())) == count
 
 
-def test_a_last_record_that_was_cut_off_is_not_there() -> None:
-    """Tcpdump is killed when a trial ends; what it had written whole stands, and half a packet is none."""
+def test_a_truncated_last_record_is_ignored() -> None:
+    """Tcpdump is killed at a trial's end; complete records stay, half a packet is ignored."""
     whole = capture.parse(DROPPED)
     size = len(DROPPED)
     last = 16 + 100
@@ -102,13 +102,13 @@ def test_a_last_record_that_was_cut_off_is_not_there() -> None:
         (228, datagram()),
     ],
 )
-def test_every_kind_of_interface_is_read(link: int, frame: bytes) -> None:
-    """Where a frame's packet begins depends on where it was captured: tcpdump -i any says it otherwise."""
+def test_every_link_type_is_parsed(link: int, frame: bytes) -> None:
+    """The packet's offset in a frame depends on the capturing interface; tcpdump -i any differs."""
     assert capture.parse(pcap(frame, link=link)) == (WirePacket(1000000000.5, FLOW, "udp", A),)
 
 
-def test_what_is_no_dns_over_ipv4_is_passed_over() -> None:
-    """A later fragment has no ports, and what stands in their place must not be taken for them."""
+def test_packets_other_than_dns_over_ipv4_are_ignored() -> None:
+    """A later fragment has no ports; the bytes at their offset must not be read as ports."""
     others = (
         ethernet(datagram(dport=80)),
         ethernet(packet(b"\0\x35" * 30, fragment=100)),
@@ -122,15 +122,15 @@ def test_what_is_no_dns_over_ipv4_is_passed_over() -> None:
 
 
 def test_both_byte_orders_are_read() -> None:
-    """The file has that of the machine that wrote it."""
+    """The file has the byte order of the machine that wrote it."""
     swapped = struct.pack(">IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 2000, 101)
     swapped += struct.pack(">IIII", 1000000000, 500000, len(datagram()), len(datagram())) + datagram()
 
     assert capture.parse(swapped) == capture.parse(pcap(datagram(), link=101))
 
 
-def test_messages_over_tcp_are_put_together_from_segments() -> None:
-    """Out of order, sent twice, past the end of sequence numbers: each message is there once."""
+def test_messages_over_tcp_are_reassembled_from_segments() -> None:
+    """Out of order, duplicated, across sequence wrap-around: each message appears once."""
     stream = (len(QUERY).to_bytes(2, "big") + QUERY) * 2
     begin = 0xFFFFFFF0
     at = (begin + 1) & 0xFFFFFFFF
@@ -147,8 +147,8 @@ def test_messages_over_tcp_are_put_together_from_segments() -> None:
     assert packets == (WirePacket(1000000001.5, FLOW, "tcp", A),) * 2
 
 
-def test_a_lost_segment_never_makes_a_message() -> None:
-    """What follows a gap begins anywhere; read as a message it would be a wrong one."""
+def test_a_lost_segment_never_yields_a_wrong_message() -> None:
+    """Data after a gap begins at an unknown place in a message."""
     stream = (len(QUERY).to_bytes(2, "big") + QUERY) * 2
 
     assert capture.parse(pcap(segment(1, stream[:20]), segment(25, stream[24:]), link=101)) == ()
@@ -157,16 +157,16 @@ def test_a_lost_segment_never_makes_a_message() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "tcpdump left nothing"),
+        (b"", "the capture is empty"),
         (b"\x0a\x0d\x0d\x0a" + bytes(60), "no byte order"),
-        (b"tcpdump: no such device", "no capture"),
-        (DROPPED[:20], "cut off"),
+        (b"tcpdump: no such device", "not a capture"),
+        (DROPPED[:20], "truncated"),
         (pcap(link=127), "link type 127"),
-        (pcap(datagram(), link=101)[:28] + b"\xff" * 40, "no record"),
+        (pcap(datagram(), link=101)[:28] + b"\xff" * 40, "invalid record"),
     ],
 )
 def test_what_is_no_capture_is_an_error(data: bytes, why: str) -> None:
-    """An unread capture must not pass for one that saw nothing."""
+    """An unreadable capture must not pass for an empty one."""
     with pytest.raises(UnreadableError, match=why):
         capture.parse(data)
 
@@ -177,10 +177,10 @@ def test_what_is_no_capture_is_an_error(data: bytes, why: str) -> None:
     ports=st.tuples(st.integers(0, 65535), st.just(53)),
     addresses=st.tuples(st.ip_addresses(v=4), st.ip_addresses(v=4)),
 )
-def test_a_packet_says_what_was_written_into_it(
+def test_packets_round_trip(
     payload: bytes, nanoseconds: int, ports: tuple[int, int], addresses: tuple[object, object]
 ) -> None:
-    """No number changes between tcpdump and us, of whatever format."""
+    """Numbers are parsed exactly, in every capture format."""
     source, target = (bytes(int(part) for part in str(address).split(".")) for address in addresses)
     udp = dpkt.udp.UDP(sport=ports[0], dport=ports[1], ulen=8 + len(payload), data=payload)
     frame = bytes(dpkt.ip.IP(src=source, dst=target, p=17, data=udp))
@@ -190,11 +190,11 @@ def test_a_packet_says_what_was_written_into_it(
             header = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 2000, 101)
             record = struct.pack(order + "IIII", *time, len(frame), len(frame))
 
-            (found,) = capture.parse(header + record + frame)
+            (captured,) = capture.parse(header + record + frame)
 
-            assert found.flow == Flow(str(addresses[0]), ports[0], str(addresses[1]), ports[1])
-            assert found.time_s == pytest.approx(time[0] + time[1] / ticks, abs=1e-6)
-            assert (found.message.dns_id if found.message else None) == (
+            assert captured.flow == Flow(str(addresses[0]), ports[0], str(addresses[1]), ports[1])
+            assert captured.time_s == pytest.approx(time[0] + time[1] / ticks, abs=1e-6)
+            assert (captured.message.dns_id if captured.message else None) == (
                 int.from_bytes(payload[:2], "big") if len(payload) >= 12 else None
             )
 
@@ -224,8 +224,8 @@ def test_the_server_never_saw_the_query_that_was_dropped() -> None:
         ("Nov 23 23:59:59 dnsmasq[6]: 7 10.0.0.1/1 config www.lab.test is NODATA-IPv6", None),
     ],
 )
-def test_every_form_of_the_servers_log_is_read(line: str, expected: ServedQuery | None) -> None:
-    """Old dnsmasq names no port, and types that it does not know by number."""
+def test_every_format_of_the_servers_log_is_parsed(line: str, expected: ServedQuery | None) -> None:
+    """Old dnsmasq prints no port, and numbers for types that it does not know."""
     assert server_log.parse(line + "\n") == ((expected,) if expected else ())
 
 
@@ -240,8 +240,8 @@ def test_every_form_of_the_servers_log_is_read(line: str, expected: ServedQuery 
         "no log at all",
     ],
 )
-def test_a_damaged_line_of_the_server_is_an_error_and_not_left_out(line: str) -> None:
-    """A query that is left out would look like one that was dropped."""
+def test_a_damaged_server_log_line_is_an_error(line: str) -> None:
+    """A skipped query would look like a dropped one."""
     with pytest.raises(UnreadableError):
         server_log.parse(line)
 
@@ -254,7 +254,7 @@ NEW = (
 
 
 def test_conntracks_events_are_read_in_full() -> None:
-    """An entry is followed by its id from its confirmation to its end; NAT shows in the reply's flow."""
+    """An entry keeps its id from confirmation to its end; NAT shows in the reply's flow."""
     update = NEW.replace("    [NEW]", " [UPDATE]").replace(" [UNREPLIED]", "").replace("src=10.10.10.53", "src=8.8.8.8")
     destroy = (
         "[1700000009.123456]\t[DESTROY] tcp      6 TIME_WAIT src=10.10.10.89 dst=10.10.10.53 sport=48758 dport=53"
@@ -289,7 +289,7 @@ def test_conntracks_events_are_read_in_full() -> None:
         NEW.replace("[NEW]", "[NEWS]"),
     ],
 )
-def test_a_damaged_event_is_an_error_and_not_left_out(line: str) -> None:
-    """An entry of which no confirmation is told would look like one that was never confirmed."""
+def test_a_damaged_conntrack_event_is_an_error(line: str) -> None:
+    """An entry without its confirmation event would look like one that was never confirmed."""
     with pytest.raises(UnreadableError, match="conntrack's event"):
         events.parse(line)

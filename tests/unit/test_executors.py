@@ -1,4 +1,4 @@
-"""Work in processes of its own: what dies takes nothing else with it, and nothing is left behind."""
+"""Work in separate processes: a dying worker affects no other work, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
-from lab import executors
-from lab.errors import BrokenEnvironment
-from lab.executors import on_cluster, on_this_machine
+from lab.foundation import executors
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.executors import on_cluster, on_this_machine
 from lab.provider import guard, qemu_process
 
 
 def double(number: int) -> int:
-    """Do something a worker can do."""
+    """Do a worker's task."""
     return 2 * number
 
 
 def kill_oneself() -> None:
-    """Die as a worker dies that the kernel kills."""
+    """Die like a worker that the kernel kills."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def say_who_and_sleep(path: Path) -> None:
-    """Say which process this is, and do not end by oneself."""
+    """Print the process id and wait for ever."""
     path.with_suffix(".part").write_text(str(os.getpid()))
     path.with_suffix(".part").rename(path)
     time.sleep(600)
 
 
-def test_a_worker_that_dies_costs_only_its_own_piece() -> None:
-    """The others, under way at the same time and handed out later, are done."""
+def test_a_worker_that_dies_loses_only_its_own_task() -> None:
+    """Other tasks, running or handed out later, are completed."""
     with on_this_machine(2) as place:
         dies = place.executor.submit(kill_oneself)
         others = [place.executor.submit(double, number) for number in range(3)]
@@ -46,8 +46,8 @@ def test_a_worker_that_dies_costs_only_its_own_piece() -> None:
         assert isinstance(dies.exception(60), place.lost)
 
 
-def test_no_worker_outlives_what_it_was_started_for(tmp_path: Path) -> None:
-    """A Ctrl-C leaves no process that works on for nobody."""
+def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
+    """After Ctrl-C no worker process is left running."""
     with on_this_machine(1) as place:
         place.executor.submit(say_who_and_sleep, tmp_path / "pid")
         place.executor.submit(say_who_and_sleep, tmp_path / "never")
@@ -61,15 +61,15 @@ def test_no_worker_outlives_what_it_was_started_for(tmp_path: Path) -> None:
     assert not (tmp_path / "never").exists()
 
 
-def test_where_no_scheduler_answers_it_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line that names the address, and what to do."""
+def test_an_unreachable_scheduler_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line names the address and what to do."""
     monkeypatch.setattr(executors, "CLUSTER_BOUND_S", 0.5)
     with pytest.raises(BrokenEnvironment, match="no Dask scheduler answers at"), on_cluster("127.0.0.1:1"):
         pass
 
 
-def test_a_cluster_does_what_it_is_given_and_passes_what_is_shared() -> None:
-    """Whoever hands work out needs not know that it is done elsewhere."""
+def test_a_cluster_runs_tasks_with_shared_data() -> None:
+    """The caller need not know that the work runs elsewhere."""
     with (
         LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
@@ -85,15 +85,15 @@ def test_a_cluster_does_what_it_is_given_and_passes_what_is_shared() -> None:
 WATCHED = """
 import sys, time
 from pathlib import Path
-from lab import process
+from lab.foundation import process
 with process.watched([sys.executable, "-m", "lab.provider.guard", Path(sys.argv[1])]):
     print("watched", flush=True)
     time.sleep(600)
 """
 
 
-def test_what_a_killed_worker_left_running_is_ended_and_its_lab_removed(tmp_path: Path) -> None:
-    """Kill -9 lets nobody tidy up after himself: the guard does."""
+def test_leftovers_of_a_killed_worker_are_removed(tmp_path: Path) -> None:
+    """After kill -9 a worker cannot clean up; the guard does."""
     home = tmp_path / "cell"
     machine = home / "machines" / "old"
     machine.mkdir(parents=True)
@@ -120,5 +120,5 @@ def test_what_a_killed_worker_left_running_is_ended_and_its_lab_removed(tmp_path
 
 
 def test_a_guard_that_finds_nothing_does_nothing(tmp_path: Path) -> None:
-    """A worker that ended well has removed its machines already."""
+    """A worker that ended normally has already removed its machines."""
     guard.tidy(tmp_path / "never-there")

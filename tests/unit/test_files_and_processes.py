@@ -1,4 +1,4 @@
-"""Files that are whole or not there, locks, and programs that are ended with all their children."""
+"""Atomic files, locks, and programs that end with all their children."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab import process
-from lab.errors import BrokenEnvironment, Cancelled
-from lab.files import locked, require_space, write_once, write_whole
-from lab.work import Event, StepStarted, Work
+from lab.foundation import process
+from lab.foundation.errors import BrokenEnvironment, Cancelled
+from lab.foundation.files import locked, require_space, write_once, write_whole
+from lab.foundation.work import Event, StepStarted, Work
 
 
-def test_a_file_is_replaced_whole_and_never_open_to_others(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically_with_private_permissions(tmp_path: Path) -> None:
     """Readers see the old content or the new."""
     path = tmp_path / "deep" / "file"
     write_whole(path, "old", mode=0o600)
@@ -31,7 +31,7 @@ def test_a_file_is_replaced_whole_and_never_open_to_others(tmp_path: Path) -> No
 
 
 def test_a_file_written_once_stays_as_it_is(tmp_path: Path) -> None:
-    """The first wins."""
+    """The first writer wins."""
     write_once(tmp_path / "file", "first")
     write_once(tmp_path / "file", "second")
 
@@ -40,7 +40,7 @@ def test_a_file_written_once_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
-    """And nothing half written."""
+    """No half-written file remains."""
     path = tmp_path / "file"
     write_whole(path, "old")
     with pytest.raises(UnicodeEncodeError):
@@ -50,11 +50,12 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_lock_names_its_holder_and_is_given_up_at_its_bound(tmp_path: Path) -> None:
-    """Two commands take turns; the second knows for whom it waits."""
+def test_a_lock_names_its_holder_and_times_out(tmp_path: Path) -> None:
+    """Two commands take turns; the second one names the first."""
     path = tmp_path / "old.lock"
     script = (
-        "import sys; from pathlib import Path; from lab.files import locked; from lab.work import Work\n"
+        "import sys; from pathlib import Path\n"
+        "from lab.foundation.files import locked; from lab.foundation.work import Work\n"
         "path = Path(sys.argv[1]); sys.argv[1:] = ['run', 'old']\n"
         "with locked(path, 'old', Work()): print(flush=True); sys.stdin.read()"
     )
@@ -78,9 +79,10 @@ def test_a_lock_names_its_holder_and_is_given_up_at_its_bound(tmp_path: Path) ->
 
 
 def test_a_lock_of_a_killed_command_is_free(tmp_path: Path) -> None:
-    """Nobody has to remove a file by hand."""
+    """No file has to be removed by hand."""
     script = (
-        "import sys, os, signal; from pathlib import Path; from lab.files import locked; from lab.work import Work\n"
+        "import sys, os, signal; from pathlib import Path\n"
+        "from lab.foundation.files import locked; from lab.foundation.work import Work\n"
         "with locked(Path(sys.argv[1]), 'old', Work()): os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", script, tmp_path / "old.lock"], check=False)
@@ -90,25 +92,25 @@ def test_a_lock_of_a_killed_command_is_free(tmp_path: Path) -> None:
         pass
 
 
-def test_too_little_space_is_said_with_figures(tmp_path: Path) -> None:
-    """Before anything is built."""
+def test_too_little_disk_space_is_reported_with_figures(tmp_path: Path) -> None:
+    """The check comes before any build."""
     with pytest.raises(BrokenEnvironment, match=r"\d+ MB free, 999999999 MB are needed"):
         require_space(tmp_path, 999_999_999)
 
 
-def test_a_program_that_fails_shows_its_last_words(tmp_path: Path) -> None:
-    """And where all of them are."""
+def test_a_failed_program_shows_its_last_output(tmp_path: Path) -> None:
+    """The error also names the full log."""
     log = tmp_path / "log"
     with pytest.raises(BrokenEnvironment, match="sh failed with exit status 3") as caught:
         process.run(["sh", "-c", "echo first; echo the cause >&2; exit 3"], work=Work(), log=log, bound_s=10)
 
-    assert caught.value.hint == "it said: first | the cause"
+    assert caught.value.hint == "its output: first | the cause"
     assert caught.value.evidence == log
 
 
 @pytest.mark.parametrize("how", ["bound", "cancelled"])
 def test_a_program_is_ended_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """Nothing runs on behind the user's back, not even what ignores SIGTERM."""
+    """Nothing keeps running unnoticed, not even a process that ignores SIGTERM."""
     monkeypatch.setattr(process, "STOP_BOUND_S", 0.5)
     pids = tmp_path / "pids"
     script = f"trap '' TERM; sleep 300 & echo $! $$ >{pids}; wait; wait"
@@ -120,11 +122,12 @@ def test_a_program_is_ended_with_its_children(tmp_path: Path, monkeypatch: pytes
         process.run(["sh", "-c", script], work=work, log=tmp_path / "log", bound_s=0.5 if how == "bound" else 60)
 
     assert time.monotonic() - started < 30
-    assert not any(psutil.pid_exists(int(pid)) and alive(int(pid)) for pid in pids.read_text().split())
+    ended = [int(pid) for pid in pids.read_text().split()]
+    assert Work().wait_until(lambda: not any(psutil.pid_exists(pid) and alive(pid) for pid in ended), 60)
 
 
 def alive(pid: int) -> bool:
-    """Tell a process that runs from one that only waits to be reaped."""
+    """Return whether a process runs; a zombie does not count."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -132,7 +135,7 @@ def alive(pid: int) -> bool:
 
 
 def test_a_reused_process_id_is_never_taken_for_ours(tmp_path: Path) -> None:
-    """Stopping a machine must not end a stranger."""
+    """Stopping a machine must not end another user's process."""
     stranger = os.getpid()
 
     assert not process.is_running(stranger, "file:/no/such/console.log")
@@ -144,15 +147,15 @@ def test_a_reused_process_id_is_never_taken_for_ours(tmp_path: Path) -> None:
 
 
 def test_a_missing_program_is_named_with_its_package() -> None:
-    """One line that can be pasted."""
+    """The error has a line that can be pasted."""
     with pytest.raises(BrokenEnvironment, match="nonsense is not installed") as caught:
         process.require("nonsense", "nonsense-tools")
 
-    assert caught.value.hint == "install it: apt-get install nonsense-tools"
+    assert caught.value.hint == "install it: apt-get install --no-install-recommends nonsense-tools"
 
 
-def test_a_program_whose_reader_goes_away_can_put_back_what_it_changed(tmp_path: Path) -> None:
-    """Its standard input ends then, and it is waited for."""
+def test_a_program_can_clean_up_after_its_reader_stops(tmp_path: Path) -> None:
+    """Its standard input is closed, and its end is awaited."""
     program = f"cd {tmp_path}; echo one; read -r _ || echo done >put-back"
 
     def leave_off() -> None:
@@ -165,8 +168,8 @@ def test_a_program_whose_reader_goes_away_can_put_back_what_it_changed(tmp_path:
     assert (tmp_path / "put-back").exists()
 
 
-def test_a_program_that_fails_while_it_is_read_is_told_with_its_last_words_once() -> None:
-    """Seven trials say the same at the same time."""
+def test_a_program_that_fails_while_read_reports_its_output_once() -> None:
+    """Seven parallel trials print the same message."""
     program = "echo early; for i in 1 2 3; do echo it is broken >&2; done; exit 3"
     with (
         pytest.raises(BrokenEnvironment) as failed,
@@ -175,13 +178,13 @@ def test_a_program_that_fails_while_it_is_read_is_told_with_its_last_words_once(
         assert printed.read(6) == b"early\n"
 
     assert failed.value.message == "sh failed with exit status 3"
-    assert failed.value.hint == "it said: it is broken"
+    assert failed.value.hint == "its output: it is broken"
 
 
-def test_a_program_that_falls_silent_is_ended() -> None:
-    """Nobody waits for ever, and nothing runs on."""
+def test_a_silent_program_is_ended_at_its_timeout() -> None:
+    """No wait is endless and no process keeps running."""
     with (
-        pytest.raises(BrokenEnvironment, match="nothing came"),
+        pytest.raises(BrokenEnvironment, match="no output"),
         process.stream(["sh", "-c", "read -r _"], work=Work(), silence_s=0.2) as printed,
     ):
         printed.read(1)

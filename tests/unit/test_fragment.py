@@ -1,4 +1,4 @@
-"""A comparison, to be pasted into a ticket."""
+"""Comparisons formatted for a ticket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.stored_runs import HOSTILE
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a lab with a run of recorded trials, and a machine that left something out with a hostile word."""
+    """Return a lab with a run of recorded trials, and a machine whose skip reason has hostile text."""
     stored = stored_runs.at(tmp_path_factory.mktemp("lab"))
     run = stored.run(stored_runs.ALL)
     stored.store.leave_out(run, "today", "nfqueue-musl", f"{HOSTILE} | *x*")
@@ -27,13 +27,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cells(home: Path) -> list[dict[str, Any]]:
-    """Give the cells as the JSON has them."""
-    found: list[dict[str, Any]] = json.loads(lab(home, "compare", "--json").stdout)["cells"]
-    return found
+    """Return the cells as the JSON has them."""
+    rows: list[dict[str, Any]] = json.loads(lab(home, "compare", "--json").stdout)["cells"]
+    return rows
 
 
 class Table(HTMLParser):
-    """Reads the texts of a table's cells, row by row."""
+    """Parser of a table's cell texts, row by row."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,13 +51,13 @@ class Table(HTMLParser):
             self.others.add(tag)
 
     def handle_data(self, data: str) -> None:
-        """Take a cell's text."""
+        """Add text to a cell."""
         if self.rows and self.rows[-1] and not {"ul"} & self.others:
             self.rows[-1][-1] += data.strip()
 
 
-def test_csv_has_every_cell_with_its_whole_figures(home: Path, cells: list[dict[str, Any]]) -> None:
-    """What a spreadsheet computes with is not rounded."""
+def test_csv_has_every_cell_unrounded(home: Path, cells: list[dict[str, Any]]) -> None:
+    """A spreadsheet needs unrounded values."""
     rows = list(csv.DictReader(io.StringIO(lab(home, "compare", "--format", "csv").stdout)))
 
     assert len(rows) == len(cells)
@@ -72,7 +72,7 @@ def test_csv_has_every_cell_with_its_whole_figures(home: Path, cells: list[dict[
 
 
 def test_markdown_and_html_have_the_same_rows_and_name_replicas(home: Path, cells: list[dict[str, Any]]) -> None:
-    """One model, two forms."""
+    """Both are rendered from one model."""
     markdown = lab(home, "compare", "--format", "md").stdout
     table = Table()
     table.feed(lab(home, "compare", "--format", "html").stdout)
@@ -85,10 +85,10 @@ def test_markdown_and_html_have_the_same_rows_and_name_replicas(home: Path, cell
     assert [lines[0], *lines[2:]] == table.rows
     assert len(lines) == len(cells) + 2
     assert [lines[2][1], next(row[1] for row in lines if row[1].startswith("today"))] == ["old (replica)", "today"]
-    assert "old: 10 of 10 armed trials stalled" in markdown
+    assert "old (replica): 10 of 10 armed trials stalled" in markdown
 
 
-def test_nothing_that_a_machine_says_becomes_markup(home: Path) -> None:
+def test_text_from_machines_is_escaped(home: Path) -> None:
     """A ticket is a web page."""
     markdown = lab(home, "compare", "--format", "md").stdout
     html = lab(home, "compare", "--format", "html").stdout
@@ -98,15 +98,15 @@ def test_nothing_that_a_machine_says_becomes_markup(home: Path) -> None:
     assert HOSTILE not in html
 
 
-def test_format_json_is_what_json_prints(home: Path) -> None:
-    """Two names of one form; two forms at once are refused."""
+def test_format_json_equals_json(home: Path) -> None:
+    """They are two names of one format; two formats at once are refused."""
     assert lab(home, "compare", "--format", "json").stdout == lab(home, "compare", "--json").stdout
     assert lab(home, "compare", "--format", "md", "--json").returncode == 2
-    assert "'md', 'csv', 'json', 'html'" in lab(home, "compare", "--format", "pdf").stderr
+    assert "'md', 'csv', 'html', 'json', 'junit', 'tap'" in lab(home, "compare", "--format", "pdf").stderr
 
 
 def test_a_comparison_without_a_cell_is_an_empty_table(tmp_path: Path) -> None:
-    """Everything was left out; the reason is there."""
+    """Everything was skipped; the reason is printed."""
     stored = stored_runs.at(tmp_path)
     run = stored.run(("old-nfqueue",))
     for path in stored.store.trials(run, "old", "nfqueue"):
@@ -116,6 +116,6 @@ def test_a_comparison_without_a_cell_is_an_empty_table(tmp_path: Path) -> None:
     stored.store.leave_out(run, "old", "nfqueue", "there is no nfqueue")
 
     for form in ("md", "html", "csv"):
-        done = lab(tmp_path, "compare", "--format", form)
-        assert done.returncode == 0, done.stderr
+        result = lab(tmp_path, "compare", "--format", form)
+        assert result.returncode == 0, result.stderr
     assert "there is no nfqueue" in lab(tmp_path, "compare", "--format", "md").stdout

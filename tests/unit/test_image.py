@@ -11,24 +11,33 @@ import pytest
 import zstandard
 
 from lab.commands.doctor import PROGRAMS
-from lab.errors import BrokenEnvironment
-from lab.home import PROVISION
+from lab.foundation import distribution
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.home import PROVISION
+from lab.foundation.work import Work
 from lab.image import initramfs
 from lab.image.recipe import Recipe, built_files, digest_of, source_files
-from lab.work import Work
 
 
 @pytest.fixture
 def provision(tmp_path: Path) -> Path:
-    """Give a copy of `provision/` that may be changed."""
+    """Return a copy of `provision/` that tests may change."""
     return Path(shutil.copytree(PROVISION, tmp_path / "provision", ignore=shutil.ignore_patterns("*.ko", "*.out")))
 
 
 @pytest.mark.parametrize(
-    "changed", ["image/packages.txt", "image/initramfs-init", "nfqdns/nfqdns.c", "nfqdns/Makefile", "guest/build.sh"]
+    "changed",
+    [
+        "image/packages.txt",
+        "image/initramfs-init",
+        "image/login/login.c",
+        "nfqdns/nfqdns.c",
+        "nfqdns/Makefile",
+        "guest/build.sh",
+    ],
 )
-def test_a_change_of_what_goes_in_is_another_image(provision: Path, changed: str) -> None:
-    """A stale image would show yesterday's module."""
+def test_a_changed_input_changes_the_image_key(provision: Path, changed: str) -> None:
+    """An outdated image would show yesterday's module."""
     before = Recipe(provision).digest
     with (provision / changed).open("a") as file:
         file.write("another-package\n")
@@ -36,8 +45,8 @@ def test_a_change_of_what_goes_in_is_another_image(provision: Path, changed: str
     assert Recipe(provision).digest != before
 
 
-def test_a_change_of_a_guest_script_is_sent_and_builds_nothing_anew(provision: Path) -> None:
-    """Scripts reach a machine over SSH; a new image for each would cost a minute."""
+def test_a_changed_guest_script_needs_no_new_image(provision: Path) -> None:
+    """Scripts reach a machine over SSH; a new image for each would take a minute."""
     image, sources = Recipe(provision).digest, digest_of(provision, source_files(provision))
     with (provision / "guest" / "trials.sh").open("a") as file:
         file.write("# another line\n")
@@ -47,8 +56,8 @@ def test_a_change_of_a_guest_script_is_sent_and_builds_nothing_anew(provision: P
     assert not any(path.name == "trials.sh" for path in built_files(provision))
 
 
-def test_what_a_build_left_beside_the_sources_does_not_count(provision: Path) -> None:
-    """Or building by hand would make every machine out of date."""
+def test_build_products_do_not_change_the_image_key(provision: Path) -> None:
+    """Otherwise a build by hand would make every machine outdated."""
     before = digest_of(provision, source_files(provision))
     for name in ("nfqdns/nfqdns.mod.c", "nfqdns/nfqdns.ko", "verdict/user.out", "nfqdns/.nfqdns.o.cmd"):
         (provision / name).write_text("built")
@@ -56,8 +65,8 @@ def test_what_a_build_left_beside_the_sources_does_not_count(provision: Path) ->
     assert digest_of(provision, source_files(provision)) == before
 
 
-def test_modules_are_loaded_after_those_they_need(tmp_path: Path) -> None:
-    """As modules.dep says, each once, and built-in ones not at all."""
+def test_modules_are_loaded_after_their_dependencies(tmp_path: Path) -> None:
+    """As modules.dep says, each once, and built-in ones never."""
     (tmp_path / "modules.dep").write_text(
         "kernel/net/virtio_net.ko: kernel/virtio/virtio.ko kernel/virtio/virtio_ring.ko\n"
         "kernel/block/virtio_blk.ko: kernel/virtio/virtio.ko kernel/virtio/virtio_ring.ko\n"
@@ -74,10 +83,8 @@ def test_modules_are_loaded_after_those_they_need(tmp_path: Path) -> None:
     [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstandard.compress)],
     ids=["plain", "gz", "xz", "zst"],
 )
-def test_an_initramfs_holds_plain_modules_however_the_kernel_packs_them(
-    tmp_path: Path, suffix: str, pack: type[bytes]
-) -> None:
-    """Busybox's insmod reads plain ones only."""
+def test_an_initramfs_has_uncompressed_modules(tmp_path: Path, suffix: str, pack: type[bytes]) -> None:
+    """Busybox's insmod cannot decompress."""
     modules = tmp_path / "modules"
     modules.mkdir()
     (modules / f"disk.ko{suffix}").write_bytes(pack(b"the module itself"))
@@ -99,12 +106,12 @@ def test_an_initramfs_holds_plain_modules_however_the_kernel_packs_them(
     assert [path.name for path in tmp_path.glob("initramfs*")] == ["initramfs"]
 
 
-def test_a_module_compressed_in_an_unknown_way_is_said_so(tmp_path: Path) -> None:
-    """Rather than a guest that does not find its disk."""
+def test_an_unknown_module_compression_is_an_error(tmp_path: Path) -> None:
+    """Otherwise the guest would not find its disk."""
     (tmp_path / "disk.ko.new").write_bytes(b"")
     (tmp_path / "modules.dep").write_text("disk.ko.new:\n")
     script = PROVISION / "image" / "initramfs-init"
-    with pytest.raises(BrokenEnvironment, match=r"disk\.ko\.new: modules compressed as \.new"):
+    with pytest.raises(BrokenEnvironment, match=r"disk\.ko\.new: the compression \.new"):
         initramfs.build(
             tmp_path / "initramfs",
             modules=initramfs.load_order(tmp_path, ["disk"]),
@@ -115,8 +122,6 @@ def test_a_module_compressed_in_an_unknown_way_is_said_so(tmp_path: Path) -> Non
         )
 
 
-def test_what_doctor_asks_for_is_what_the_bootstrap_installs() -> None:
-    """Or `make demo` would install less than the lab needs."""
-    installed = {line.split("#")[0].strip() for line in (PROVISION / "host" / "packages.txt").read_text().splitlines()}
-
-    assert set(PROGRAMS.values()) <= installed
+def test_doctor_and_setup_list_the_same_packages() -> None:
+    """Otherwise `make demo` would install less than the lab needs."""
+    assert set(PROGRAMS.values()) <= set(distribution.read().wanted)

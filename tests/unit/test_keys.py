@@ -1,4 +1,4 @@
-"""The keys of a lab."""
+"""The lab's SSH keys."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lab import keys
-from lab.errors import BrokenEnvironment
+from lab.foundation import keys
+from lab.foundation.errors import BrokenEnvironment
 
 
-def test_all_who_ask_at_once_get_the_same_key(tmp_path: Path) -> None:
-    """Two machines that come up together log in with one key, not with halves of two."""
+def test_concurrent_requests_get_the_same_key(tmp_path: Path) -> None:
+    """Two machines that start together log in with one key, not with halves of two."""
     with ThreadPoolExecutor(8) as pool:
         pairs = list(pool.map(keys.ensure, [tmp_path / "keys" / "login"] * 8))
 
@@ -21,8 +21,8 @@ def test_all_who_ask_at_once_get_the_same_key(tmp_path: Path) -> None:
     assert (tmp_path / "keys" / "login.pub").read_text() == pairs[0].public + "\n"
 
 
-def test_a_private_key_is_for_its_owner_only(tmp_path: Path) -> None:
-    """No moment and no umask leaves it open; one that was opened is not used."""
+def test_a_private_key_is_readable_only_by_its_owner(tmp_path: Path) -> None:
+    """No umask and no race exposes it; an exposed key is not used."""
     pair = keys.ensure(tmp_path / "login")
     assert pair.private.stat().st_mode & 0o777 == 0o600
 
@@ -31,8 +31,8 @@ def test_a_private_key_is_for_its_owner_only(tmp_path: Path) -> None:
         keys.ensure(tmp_path / "login")
 
 
-def test_a_file_that_is_no_key_is_said_so(tmp_path: Path) -> None:
-    """A damaged key is one clear line, not a failed login later."""
+def test_a_damaged_key_is_a_clear_error(tmp_path: Path) -> None:
+    """Otherwise a login would fail later."""
     (tmp_path / "login").write_text("nonsense")
     (tmp_path / "login").chmod(0o600)
 

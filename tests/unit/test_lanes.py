@@ -6,20 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
-from lab import lanes
 from lab.catalogue import find
-from lab.home import SCENARIOS
+from lab.foundation.home import SCENARIOS
+from lab.runs import lanes
 
 
 def machine(count: int, trials: int, is_armed: Callable[[int, int], bool | None]) -> list[int]:
-    """Make trials on paper as a guest makes them, and give how many lanes there were after each change.
+    """Simulate a guest's trials and return the number of lanes after each change.
 
-    Those that are not armed end at once, all others five seconds later, in the order in which they began.
+    Unarmed trials end at once, all others five seconds later, in order of their start.
 
     Args:
-        count: How many lanes there are at first.
-        trials: How many are made.
-        is_armed: Whether a trial is armed, by its number and by how many are being made when it begins.
+        count: Initial number of lanes.
+        trials: Number of trials.
+        is_armed: Whether a trial is armed, by its number and the number of running trials at its start.
     """
     lowering = lanes.Lowering(count)
     changes = [count]
@@ -43,8 +43,8 @@ def machine(count: int, trials: int, is_armed: Callable[[int, int], bool | None]
     return changes
 
 
-def test_lanes_are_lowered_to_what_the_machine_can_do_and_no_further() -> None:
-    """Trials that began before a change say nothing about those left: else one wave leads to one lane."""
+def test_lanes_are_reduced_to_the_machines_capacity_and_no_further() -> None:
+    """Trials that began before a change must not count, or one bad wave would reduce to one lane."""
 
     def every_fifth_fails_in_a_crowd(number: int, at_once: int) -> bool:
         return number % 5 != 0 or at_once <= 30
@@ -52,32 +52,38 @@ def test_lanes_are_lowered_to_what_the_machine_can_do_and_no_further() -> None:
     assert machine(96, 1000, every_fifth_fails_in_a_crowd) == [96, 48, 24]
 
 
-def test_trials_that_are_unarmed_and_so_end_first_do_not_stand_for_all() -> None:
-    """One in sixteen is few, although of the first ten to end six are such: the others take five seconds."""
+def test_early_unarmed_trials_do_not_represent_all() -> None:
+    """One in sixteen is few, although six of the first ten to end are unarmed: armed ones take five seconds."""
     assert machine(96, 1000, lambda number, _at_once: number % 16 != 0) == [96]
 
 
-def test_one_unarmed_trial_in_ten_lowers_nothing() -> None:
+def test_one_unarmed_trial_in_ten_does_not_reduce_lanes() -> None:
     """It may be chance."""
     assert machine(32, 10, lambda number, _at_once: number != 3) == [32]
 
 
-def test_trials_that_do_not_tell_whether_they_were_armed_lower_nothing() -> None:
-    """They failed of something else."""
+def test_trials_of_unknown_arming_do_not_reduce_lanes() -> None:
+    """They failed for another reason."""
     assert machine(32, 200, lambda number, _at_once: None if number % 2 else True) == [32]
 
 
 def test_there_is_always_a_lane_left() -> None:
-    """Lowering comes to its end at one."""
+    """The reduction stops at one."""
     assert machine(5, 300, lambda _number, _at_once: False) == [5, 2, 1]
 
 
 @pytest.mark.parametrize(
     ("scenario", "traced", "most"),
-    [("nfqueue", False, 128), ("nfqueue", True, 1), ("nfqueue-cache", False, 1), ("threads", False, 1)],
+    [
+        ("nfqueue", False, 128),
+        ("nfqueue", True, 1),
+        ("nfqueue-cache", False, 1),
+        ("threads", False, 1),
+        ("forwarded", False, 16),
+    ],
 )
 def test_trials_that_would_disturb_each_other_are_made_one_by_one(scenario: str, traced: object, most: int) -> None:
-    """The kernel's trace has no lanes, nor has the loopback of a cache; and two threads need two processors to meet."""
-    (found,) = find.scenarios(SCENARIOS, [scenario])
+    """The kernel's trace and a cache's loopback have no lanes, and two threads need two processors."""
+    (definition,) = find.scenarios(SCENARIOS, [scenario])
 
-    assert lanes.most(found, traced=bool(traced)) == most
+    assert lanes.most(definition, traced=bool(traced)) == most

@@ -1,4 +1,4 @@
-"""Every message of every catalogue is translated, and none is left over."""
+"""Every message of every catalogue is translated, and no obsolete one remains."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
-from lab.home import PROJECT
-from lab.language import CATALOGUES, Language, translations
+from lab.foundation.home import PROJECT
+from lab.foundation.language import CATALOGUES, Language, translations
 
 DOMAINS = sorted(path.stem for path in CATALOGUES.glob("*.cfg"))
 
@@ -23,27 +23,27 @@ FIELD = re.compile(r"%\(\w+\)[sd]|\{\w*\}")
 
 
 def catalogue_of(domain: str) -> Catalog:
-    """Give the Chinese catalogue as its translator left it."""
+    """Return the Chinese catalogue as the translator left it."""
     with (CATALOGUES / Language.CHINESE / "LC_MESSAGES" / f"{domain}.po").open(encoding="utf-8") as file:
         return read_po(file, locale=Language.CHINESE.value, domain=domain)
 
 
 def forms(text: str | Sequence[str] | None) -> list[str]:
-    """Give a message's singular and plural, or its one form."""
+    """Return a message's singular and plural, or its only form."""
     return [text or ""] if isinstance(text, str | None) else list(text)
 
 
 def messages_of(domain: str) -> set[str]:
-    """Give what the sources say."""
+    """Return the messages in the sources."""
     with Path(CATALOGUES / f"{domain}.cfg").open(encoding="utf-8") as file:
         methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
-    found = extract_from_dir(PROJECT, methods, options, KEYWORDS, directory_filter=None)
-    return {message[0] if isinstance(message, tuple) else message for _, _, message, _, _ in found}
+    messages = extract_from_dir(PROJECT, methods, options, KEYWORDS, directory_filter=None)
+    return {message[0] if isinstance(message, tuple) else message for _, _, message, _, _ in messages}
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_catalogue_has_every_message_of_its_sources_and_no_other(domain: str) -> None:
-    """A sentence that was changed and not translated would be read in English in the midst of Chinese."""
+    """A changed and untranslated sentence would appear in English among Chinese ones."""
     catalogue = catalogue_of(domain)
     known = {message.id[0] if isinstance(message.id, tuple) else message.id for message in catalogue if message.id}
 
@@ -52,7 +52,7 @@ def test_a_catalogue_has_every_message_of_its_sources_and_no_other(domain: str) 
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_message_is_translated_with_all_its_fields(domain: str) -> None:
-    """An empty translation is English again; one that lost a field has lost a figure."""
+    """An empty translation shows English; a lost field loses a figure."""
     for message in catalogue_of(domain):
         if not message.id:
             continue
@@ -64,5 +64,5 @@ def test_every_message_is_translated_with_all_its_fields(domain: str) -> None:
 
 
 def test_english_needs_no_catalogue() -> None:
-    """The sources are English."""
+    """The source text is English."""
     assert translations(Language.ENGLISH, "any").gettext("the packet") == "the packet"

@@ -1,4 +1,4 @@
-"""The steps of the lesson, and those that a trainer adds."""
+"""The steps of the lesson, and steps added by a trainer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import click
 import pytest
 
 from lab.cli.main import cli
-from lab.errors import BadInput
-from lab.home import PROJECT
-from lab.language import Language
+from lab.foundation.errors import BadInput
+from lab.foundation.home import PROJECT
+from lab.foundation.language import Language
 from lab.lesson import fields, steps
 from lab.lesson.step import Step
 from lab.lesson.words import Words, paragraphs
+from tests.documents.read import blocks
 
 OURS = steps.find(steps.OWN, None)
 
@@ -45,22 +46,22 @@ because.en = "It is not."
 
 
 def added(directory: Path, text: str, name: str = "99-mine.toml") -> tuple[Step, ...]:
-    """Give the steps with one of a trainer's."""
+    """Return the steps with one added by a trainer."""
     directory.mkdir(exist_ok=True)
     (directory / name).write_text(text)
     return steps.find(steps.OWN, directory)
 
 
-def test_every_step_of_ours_says_everything_in_both_languages() -> None:
-    """A text that is in one language only would be read in that in the midst of the other."""
+def test_every_built_in_step_is_complete_in_both_languages() -> None:
+    """A missing text would appear in the other language."""
     for step in OURS:
         for words in step.texts:
             for language in Language:
                 assert words.has(language), f"{step.name}: {words}"
 
 
-def test_every_text_of_ours_has_the_same_fields_in_both_languages() -> None:
-    """A translation that lost a field has lost a figure."""
+def test_built_in_texts_have_the_same_fields_in_both_languages() -> None:
+    """A translation that lost a field lost a figure."""
     for step in OURS:
         for words in step.texts:
             english, chinese = (sorted(fields._FIELD.findall(text or "")) for text in (words.en, words.zh))  # noqa: SLF001
@@ -68,8 +69,8 @@ def test_every_text_of_ours_has_the_same_fields_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize("line", [command.line for step in OURS for command in step.command])
-def test_every_command_of_ours_is_one_that_the_command_line_takes(line: str) -> None:
-    """What is shown to learners can be typed by them."""
+def test_every_built_in_command_is_valid_on_the_command_line(line: str) -> None:
+    """Learners can type what they see."""
     verb, *words = shlex.split(fields.without(line))[1:]
     command = cli.get_command(click.Context(cli), verb)
     assert command is not None
@@ -77,32 +78,32 @@ def test_every_command_of_ours_is_one_that_the_command_line_takes(line: str) -> 
         pass
 
 
-def test_every_step_that_shows_something_says_what_must_be_seen() -> None:
-    """A step that checks nothing could pretend."""
+def test_every_step_with_output_has_a_check() -> None:
+    """A step without a check could pretend."""
     for step in OURS:
         if step.command:
             assert any(command.must for command in step.command), step.name
 
 
 def test_a_trainers_step_is_one_text_file_in_one_language(tmp_path: Path) -> None:
-    """It comes in by its number; the other language falls back to the one it has."""
-    found = added(tmp_path / "mine", MINE)
+    """Its number determines its place; the other language falls back to the existing one."""
+    steps = added(tmp_path / "mine", MINE)
 
-    assert [step.name for step in found] == [*(step.name for step in OURS), "99-mine"]
-    assert found[-1].title.said(Language.CHINESE) == "Mine"
-    assert not found[-1].title.has(Language.CHINESE)
+    assert [step.name for step in steps] == [*(step.name for step in OURS), "99-mine"]
+    assert steps[-1].title.text(Language.CHINESE) == "Mine"
+    assert not steps[-1].title.has(Language.CHINESE)
 
 
-def test_a_trainers_step_stands_in_place_of_ours_of_the_same_name(tmp_path: Path) -> None:
-    """A lesson in which the healthy lookup is another one."""
-    found = added(tmp_path / "mine", MINE, "01-healthy.toml")
+def test_a_trainers_step_replaces_the_built_in_step_of_the_same_name(tmp_path: Path) -> None:
+    """Example: another healthy lookup."""
+    steps = added(tmp_path / "mine", MINE, "01-healthy.toml")
 
-    assert found[0].title.en == "Mine"
-    assert len(found) == len(OURS)
+    assert steps[0].title.en == "Mine"
+    assert len(steps) == len(OURS)
 
 
 @pytest.mark.parametrize(
-    ("was", "becomes", "line", "told"),
+    ("was", "becomes", "line", "message"),
     [
         ('title.en = "Mine"', 'title.en = "Mine"\ncolour = 1', 2, "colour"),
         ("will.en", "will.de", 2, "will"),
@@ -118,8 +119,8 @@ def test_a_trainers_step_stands_in_place_of_ours_of_the_same_name(tmp_path: Path
         ("[[command]]", "[[command]", 5, "not TOML"),
     ],
 )
-def test_a_mistake_in_a_step_is_answered_with_file_line_and_field(
-    tmp_path: Path, was: str, becomes: str, line: int, told: str
+def test_an_error_in_a_step_names_file_line_and_field(
+    tmp_path: Path, was: str, becomes: str, line: int, message: str
 ) -> None:
     """A trainer is no programmer."""
     assert was in MINE
@@ -127,20 +128,19 @@ def test_a_mistake_in_a_step_is_answered_with_file_line_and_field(
         added(tmp_path / "mine", MINE.replace(was, becomes))
 
     assert raised.value.message.startswith(f"{tmp_path}/mine/99-mine.toml:{line}: ")
-    assert told in raised.value.message
+    assert message in raised.value.message
 
 
-def test_the_step_that_the_readme_shows_is_one(tmp_path: Path) -> None:
+def test_the_guides_example_step_is_valid(tmp_path: Path) -> None:
     """Trainers copy it."""
-    _, shown = (PROJECT / "README.md").read_text().split("answered with file, line and field.\n\n    title", 1)
-    block = "    title" + shown.split("\n\nA mystery", 1)[0]
-    found = added(tmp_path / "mine", "\n".join(line[4:] for line in block.split("\n")))
+    (block,) = (block for block in blocks(PROJECT / "docs" / "guides" / "lesson.md") if block.language == "toml")
+    steps = added(tmp_path / "mine", block.text)
 
-    assert found[-1].title.en == "Who confirms?"
-    assert found[-1].command[0].must
+    assert steps[-1].title.en == "Who confirms?"
+    assert steps[-1].command[0].must
 
 
-def test_a_directory_without_steps_is_said_so(tmp_path: Path) -> None:
+def test_a_directory_without_steps_is_an_error(tmp_path: Path) -> None:
     """A mistyped path is no empty lesson."""
     with pytest.raises(BadInput, match="has no steps"):
         steps.find(steps.OWN, tmp_path / "nowhere")
@@ -148,30 +148,30 @@ def test_a_directory_without_steps_is_said_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["5", "strace", "05-strace"])
 def test_a_step_is_found_by_number_or_name(name: str) -> None:
-    """As people would call it."""
+    """Both are accepted on the command line."""
     assert OURS[steps.position(OURS, name)].name == "05-strace"
 
 
-def test_a_step_that_is_not_there_is_answered_with_those_that_are() -> None:
-    """With a guess."""
+def test_an_unknown_step_lists_the_existing_ones() -> None:
+    """The error includes a suggestion."""
     with pytest.raises(BadInput) as raised:
         steps.position(OURS, "starce")
     assert "1 healthy, 2 one-socket" in raised.value.message
     assert raised.value.hint == "did you mean 'strace'?"
 
 
-def test_a_field_stands_for_what_a_trial_tells() -> None:
-    """What no source tells is a question mark, and braces of regular expressions stay."""
+def test_fields_are_filled_from_a_trial() -> None:
+    """An unknown value becomes a question mark, and braces of regular expressions stay."""
     assert fields.filled(r"\d{3} {a_id} {port}", {"a_id": "7"}) == r"\d{3} 7 ?"
 
 
 def test_chinese_lines_are_joined_without_spaces() -> None:
-    """A line's end in the file is no space between two characters, nor beside their punctuation."""
+    """A line break in the file is no space between two characters or beside punctuation."""
     assert paragraphs("第一行\n第二行，\nconfirm 返回\nNF_DROP") == ["第一行第二行，confirm 返回 NF_DROP"]
     assert paragraphs("One\ntwo.\n\n- a\n  b\n- c") == ["One two.", "- a b", "- c"]
 
 
-def test_words_in_no_language_are_refused() -> None:
-    """There would be nothing to say."""
+def test_a_text_without_any_language_is_refused() -> None:
+    """There would be nothing to show."""
     with pytest.raises(ValueError, match="in no language"):
         Words()

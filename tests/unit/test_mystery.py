@@ -1,4 +1,4 @@
-"""Incidents from stored evidence: what they say follows from it, and guessing does not solve them."""
+"""Incidents from stored evidence: their text follows from it, and guessing does not solve them."""
 
 from __future__ import annotations
 
@@ -8,63 +8,67 @@ from pathlib import Path
 
 import pytest
 
-from lab import verdict
 from lab.catalogue import find
 from lab.commands import mystery as command
 from lab.evidence import raw, trial
-from lab.home import SCENARIOS
-from lab.language import Language
+from lab.foundation.home import SCENARIOS
+from lab.foundation.language import Language
+from lab.judgement import verdict
+from lab.judgement.outcome import Outcome, Verdict
 from lab.lesson import checks, fields, mystery
-from lab.lesson.classroom import Accused, Answered, Known, Menu, Output
+from lab.lesson.classroom import Accused, Answered, KnownFacts, Menu, ShownOutput
 from lab.lesson.mystery import Mystery
 from tests.command_line import lab
 from tests.pseudo_terminal import lab_on_a_terminal
 from tests.unit.classroom import Remembering
 
+EVIDENCE = Path(__file__).parents[1] / "evidence"
 ALL = mystery.find(mystery.OWN)
 SILENT = {("counter", "client.pcap")}
-"""Sources that show nothing, which is what their tools are about."""
+"""Empty sources, whose emptiness is the clue."""
 
 
-def case(name: str) -> tuple[Mystery, Path, trial.Evidence, verdict.Verdict]:
-    """Give an incident with what its evidence says."""
-    told, directory = ALL[name]
+def case(name: str) -> tuple[Mystery, Path, trial.Evidence, Verdict]:
+    """Return an incident with its evidence."""
+    incident, directory = ALL[name]
     evidence = trial.read(directory)
-    (scenario,) = find.scenarios(SCENARIOS, [told.scenario])
-    return told, directory, evidence, verdict.judge(evidence, scenario)
+    (scenario,) = find.scenarios(SCENARIOS, [incident.scenario])
+    return incident, directory, evidence, verdict.judge(evidence, scenario)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_solution_is_what_the_evidence_says(name: str) -> None:
-    """A story that its own raw files do not bear out would teach something wrong."""
-    told, _, _, judged = case(name)
+def test_the_solution_follows_from_the_evidence(name: str) -> None:
+    """A story not supported by its raw files would teach something wrong."""
+    incident, _, _, judged = case(name)
 
-    assert [line.lost_at for line in judged.lifelines if line.lost_at] == ([told.lost_at] if told.lost_at else [])
+    assert [line.lost_at for line in judged.lifelines if line.lost_at] == (
+        [incident.lost_at] if incident.lost_at else []
+    )
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_tool_shows_its_telling_part(name: str) -> None:
-    """What a tool is said to show is really in its file."""
-    told, directory, evidence, judged = case(name)
+def test_every_tool_shows_its_decisive_part(name: str) -> None:
+    """The file contains what the tool claims to show."""
+    incident, directory, evidence, judged = case(name)
     values = fields.values(name, evidence, judged.lifelines)
     assert fields.UNKNOWN not in {values["aaaa_id"], values["thread"], values["lookup_s"]}
-    for tool in told.tool:
+    for tool in incident.tool:
         only = re.compile(checks.escaped(tool.only, values)) if tool.only else None
-        lines = [line for source in tool.sources for line in raw.lines(directory / source, only)]
+        lines = [line for source in tool.sources for line in raw.read_lines(directory / source, only)]
         assert bool(lines) != any((name, source) in SILENT for source in tool.sources), tool.line
         for pattern in tool.mark:
             compiled = re.compile(checks.escaped(pattern, values))
-            alternatives = "POLLIN" in pattern  # a wait is in one line or in two, as strace saw it
+            alternatives = "POLLIN" in pattern  # strace prints a wait in one line or in two
             assert alternatives or any(compiled.search(line.expandtabs()) for line in lines), (tool.line, pattern)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_an_incident_says_everything_in_both_languages(name: str) -> None:
-    """With the same fields in each."""
-    told = ALL[name][0]
-    texts = [told.title, told.story, told.known, told.solution]
-    texts += [words for tool in told.tool for words in (tool.name, tool.tells, tool.fact)]
-    texts += [words for place in told.place for words in (place.place, place.because)]
+def test_an_incident_is_complete_in_both_languages(name: str) -> None:
+    """Both have the same fields."""
+    incident = ALL[name][0]
+    texts = [incident.title, incident.story, incident.known, incident.solution]
+    texts += [words for tool in incident.tool for words in (tool.name, tool.tells, tool.fact)]
+    texts += [words for place in incident.place for words in (place.place, place.because)]
     for words in texts:
         assert words.has(Language.ENGLISH), words
         assert words.has(Language.CHINESE), words
@@ -73,32 +77,44 @@ def test_an_incident_says_everything_in_both_languages(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_right_place_is_not_accepted_without_proof(name: str) -> None:
-    """Whoever guesses is told to keep looking; whoever has looked at what decides has solved it."""
-    told = ALL[name][0]
-    decisive = next(number for number, tool in enumerate(told.tool, start=1) if tool.decides)
-    wrong = 1 if told.right != 1 else 2
-    last = len(told.tool)
+    """A guess is rejected; only a player who has seen the decisive evidence solves the incident."""
+    incident = ALL[name][0]
+    decisive = next(number for number, tool in enumerate(incident.tool, start=1) if tool.decides)
+    wrong = 1 if incident.right != 1 else 2
+    last = len(incident.tool)
     # A guess; the decisive tool; a wrong place; the right one.
-    room = Remembering(answers=[last + 1, told.right, decisive, last, wrong, last, told.right])
-    done = command.solve(room, name)
+    room = Remembering(answers=[last + 1, incident.right, decisive, last, wrong, last, incident.right])
+    result = command.solve(room, name)
 
-    assert [part.proven for part in room.said(Accused)] == [False]
-    assert [answered.chosen for answered in room.said(Answered)] == [wrong, told.right]
-    assert (done.data.used, done.data.wrong) == (1, 1)
-    assert [len(known.facts) for known in room.said(Known)] == [1, 1, 2, 2]
+    assert [part.proven for part in room.parts_of(Accused)] == [False]
+    assert [answered.chosen for answered in room.parts_of(Answered)] == [wrong, incident.right]
+    assert (result.data.used, result.data.wrong) == (1, 1)
+    assert [len(known.facts) for known in room.parts_of(KnownFacts)] == [1, 1, 2, 2]
     assert room.asked[0].asks is Menu.TOOLS
-    *_, timeline = room.said(Output)
+    *_, timeline = room.parts_of(ShownOutput)
     assert any("read by the resolver" in line.text for line in timeline.lines)
 
 
-def test_a_tool_is_offered_once() -> None:
-    """What was looked at is known."""
-    room = Remembering()
-    done = command.solve(room, "agent")
+def test_the_clues_of_the_kernel_that_was_fixed_are_recorded_files() -> None:
+    """One trial behind DNAT and the trace of a plain one, both of 3.10.0-1127 and unchanged."""
+    _, directory, _, judged = case("fixed-kernel")
+    recorded = EVIDENCE / "real-kernels" / "el78"
+    files = {path.name: path.read_bytes() for path in directory.iterdir()}
+    plain = files.pop("plain.trace")
 
-    menus = [len(asked.options) for asked in room.asked if asked.asks is Menu.TOOLS]
+    assert files == {path.name: path.read_bytes() for path in (recorded / "nfqueue-dnat" / "0003").iterdir()}
+    assert plain == (recorded / "nfqueue" / "0003" / "trace").read_bytes()
+    assert judged.outcome is Outcome.STALLED
+
+
+def test_a_tool_is_offered_once() -> None:
+    """A used tool is not offered again."""
+    room = Remembering()
+    result = command.solve(room, "agent")
+
+    menus = [len(questions.options) for questions in room.asked if questions.asks is Menu.TOOLS]
     assert menus == list(range(len(ALL["agent"][0].tool), -1, -1))
-    assert done.data.used == done.data.of
+    assert result.data.used == result.data.of
 
 
 def test_a_mystery_is_solved_at_a_terminal_without_any_machine(tmp_path: Path) -> None:
@@ -124,13 +140,13 @@ def test_a_mystery_is_solved_at_a_terminal_without_any_machine(tmp_path: Path) -
     assert not (tmp_path / "machines").exists()
 
 
-def test_a_mystery_goes_by_itself_and_as_json(tmp_path: Path) -> None:
-    """For tests, and for a look at it."""
-    done = lab(tmp_path, "mystery", "no-queue", "--unattended")
-    assert done.returncode == 0, done.stderr
-    assert "86 DROP" in " ".join(done.stdout.split())
-    assert "^^^^" in done.stdout
+def test_a_mystery_runs_unattended_and_as_json(tmp_path: Path) -> None:
+    """Tests and demonstrations use it."""
+    result = lab(tmp_path, "mystery", "no-queue", "--unattended")
+    assert result.returncode == 0, result.stderr
+    assert "86 DROP" in " ".join(result.stdout.split())
+    assert "^^^^" in result.stdout
 
     as_json = json.loads(lab(tmp_path, "mystery", "counter", "--unattended", "--json", "--language", "zh").stdout)
-    assert as_json == {"schema": 1, "name": "counter", "used": 6, "of": 6, "wrong": 0, "language": "zh-Hans"}
+    assert as_json == {"schema": 2, "name": "counter", "used": 6, "of": 6, "wrong": 0, "language": "zh-Hans"}
     assert "喊" in lab(tmp_path, "mystery", "--list", LANG="zh_CN.UTF-8").stdout

@@ -1,4 +1,4 @@
-"""The example program's source, from a page of documentation."""
+"""The example program's source, extracted from a documentation page."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ PAGE = (
 )
 
 
-def test_the_source_is_what_the_page_shows_without_its_line_numbers() -> None:
-    """Else the comparison would be with another program, or with none: a number at a line's beginning is no C."""
+def test_the_source_is_the_pages_code_without_line_numbers() -> None:
+    """A line number at a line's start is no C; the comparison would use another program or none."""
     assert nfqnl_test.code_in(PAGE) == ' \n#include <stdio.h>\n        if (a < 10) b = c("2 3");\n'

@@ -1,4 +1,4 @@
-"""Saved states of machines: whole or not there, checked, and of no use once anything they were made of has changed."""
+"""Saved states of machines: complete or absent, checked, and invalid once any input has changed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from lab.catalogue.era import Era
-from lab.catalogue.machine import Debian, Machine
-from lab.errors import BrokenEnvironment
-from lab.home import PROVISION
+from lab.catalogue.machine import Added, Debian, Machine
+from lab.foundation.errors import BrokenEnvironment
+from lab.foundation.home import PROVISION
+from lab.image import recipe
 from lab.provider import accelerator, ingredients, qemu_process, qmp
 from lab.provider.boot import Boot
 from lab.provider.qmp import Monitor
@@ -28,7 +29,7 @@ MACHINE = Machine(name="m", era=Era.DROP, system=Debian(title="t", kernel="6.1",
 
 @pytest.fixture
 def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a QEMU of the test's own, which is never run."""
+    """Return a fake QEMU that never runs."""
     program = tmp_path / "bin" / qemu_process.PROGRAM
     program.parent.mkdir()
     program.write_text("one build\n")
@@ -47,7 +48,7 @@ def made_of(  # noqa: PLR0913  what can differ, each by name
     login: str = "login",
     provisioning: str = "provisioning",
 ) -> Ingredients:
-    """Give what a state is made of."""
+    """Return a state's inputs."""
     boot = Boot("6.1.0", Path(kernel), (Path("/image/initramfs"),))
     argv = qemu_process.arguments(machine, boot, accel, Path("/lab/machines/m"))
     keys = [host_key, login]
@@ -65,8 +66,8 @@ def write(directory: Path, ingredients: Ingredients, content: bytes = b"guest" *
     return saved
 
 
-def test_a_state_is_of_use_as_long_as_nothing_changes(tmp_path: Path, qemu: Path) -> None:
-    """And is for its owner only: it holds keys."""
+def test_a_state_is_valid_while_nothing_changes(tmp_path: Path, qemu: Path) -> None:
+    """Only its owner can read it, because it holds keys."""
     saved = write(tmp_path / "m", made_of())
 
     assert qemu.exists()
@@ -93,38 +94,76 @@ def test_a_state_is_of_use_as_long_as_nothing_changes(tmp_path: Path, qemu: Path
         (lambda: made_of(provisioning="another"), "provisioning"),
     ],
 )
-def test_a_change_of_anything_that_went_into_a_state_is_named(
+def test_each_changed_input_of_a_state_is_named(
     tmp_path: Path, qemu: Path, changed: Callable[[], Ingredients], named: str
 ) -> None:
-    """A state of something else would pass for the machine that was asked for."""
+    """An outdated state would pass for the requested machine."""
     saved = write(tmp_path / "m", made_of())
 
     assert qemu.exists()
     assert named in saved.differs_in(changed())
 
 
-def test_another_build_of_qemu_is_named(tmp_path: Path, qemu: Path) -> None:
-    """Its devices may have another form, even in the same version."""
+ADDED = Machine(
+    name="m",
+    era=None,
+    system=Added(
+        kernel="k", title="t", release="3.10.0", headers=True, disk="virtio", network="virtio", made_of="2026-01-01"
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("machine", "changes"),
+    [
+        (ADDED, {"era": Era.DROP}),
+        (ADDED, {"boot_bound_s": 5.0}),
+        (ADDED, {"system": ADDED.system.model_copy(update={"title": "another"})}),
+        (MACHINE, {"system": MACHINE.system.model_copy(update={"title": "another"})}),
+    ],
+    ids=["an era that was found", "patience", "title", "a replica's title"],
+)
+def test_unrelated_changes_keep_a_state_valid(
+    tmp_path: Path, qemu: Path, machine: Machine, changes: dict[str, object]
+) -> None:
+    """`lab classify` stores an era after saving; the next command must not boot again."""
+    saved = write(tmp_path / "m", made_of(machine))
+
+    assert qemu.exists()
+    assert saved.differs_in(made_of(machine.model_copy(update=changes))) == []
+
+
+def test_another_kernel_under_the_same_name_is_another_machine(tmp_path: Path, qemu: Path) -> None:
+    """The old state would run the removed kernel."""
+    saved = write(tmp_path / "m", made_of(ADDED))
+    other = ADDED.system.model_copy(update={"made_of": "2026-02-02"})
+
+    assert qemu.exists()
+    assert saved.differs_in(made_of(ADDED.model_copy(update={"system": other}))) == ["definition of the machine"]
+
+
+def test_another_build_of_qemu_invalidates_a_state(tmp_path: Path, qemu: Path) -> None:
+    """Its devices may differ even within one version."""
     saved = write(tmp_path / "m", made_of())
     qemu.write_text("another build\n")
 
     assert saved.differs_in(made_of()) == ["QEMU"]
 
 
-def test_other_kernel_arguments_and_another_format_are_named(
+def test_changed_kernel_arguments_and_format_invalidate_a_state(
     tmp_path: Path, qemu: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both are the lab's own, and change with it."""
+    """Both depend on the lab's version."""
     saved = write(tmp_path / "m", made_of())
     assert qemu.exists()
 
-    monkeypatch.setattr(qemu_process, "KERNEL_ARGUMENTS", "quiet")
+    monkeypatch.setattr(recipe, "KERNEL_ARGUMENTS", "quiet")
     monkeypatch.setattr(ingredients, "FORMAT", "next")
     assert saved.differs_in(made_of()) == ["arguments for QEMU", "format of saved states"]
 
 
-def test_what_provisioning_does_has_another_name_after_any_change(tmp_path: Path) -> None:
-    """A file that goes into the guest, or the number of lanes; a file of no matter changes nothing."""
+def test_the_provisioning_key_changes_with_its_inputs(tmp_path: Path) -> None:
+    """Inputs are guest files and the number of lanes; unrelated files change nothing."""
     provision = tmp_path / "provision"
     shutil.copytree(PROVISION, provision)
     before = ensure.named(provision, lanes=1)
@@ -139,7 +178,7 @@ def test_what_provisioning_does_has_another_name_after_any_change(tmp_path: Path
 
 
 def flip_a_byte(path: Path) -> None:
-    """Change one bit in the middle."""
+    """Change one bit at half the length of a file."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -151,10 +190,10 @@ def flip_a_byte(path: Path) -> None:
     [flip_a_byte, lambda path: path.unlink(), lambda path: os.truncate(path, 5)],
     ids=["bit", "gone", "short"],
 )
-def test_a_damaged_file_is_found_out_before_a_guest_gets_it(
+def test_a_damaged_state_is_detected_before_it_is_restored(
     tmp_path: Path, file: str, damage: Callable[[Path], None]
 ) -> None:
-    """What a power cut or a bad disk leaves must not run."""
+    """A state damaged by a power cut or a bad disk must not run."""
     saved = write(tmp_path / "m", {})
     damage(tmp_path / "m" / "saved" / file)
 
@@ -163,8 +202,8 @@ def test_a_damaged_file_is_found_out_before_a_guest_gets_it(
 
 
 @pytest.mark.parametrize("manifest", ["", "[]", '{"made_of": 1}', "{}"])
-def test_a_state_that_does_not_say_what_it_is_made_of_is_of_no_use(tmp_path: Path, manifest: str) -> None:
-    """Whatever is in its file."""
+def test_a_state_with_an_unreadable_manifest_is_invalid(tmp_path: Path, manifest: str) -> None:
+    """The manifest may have any content."""
     saved = write(tmp_path / "m", {"keys": "k"})
     (tmp_path / "m" / "saved" / "manifest.json").write_text(manifest)
 
@@ -173,17 +212,17 @@ def test_a_state_that_does_not_say_what_it_is_made_of_is_of_no_use(tmp_path: Pat
         saved.check()
 
 
-def test_a_state_without_its_time_is_an_error_not_a_fault(tmp_path: Path) -> None:
-    """Whole as its files may be."""
+def test_a_state_without_its_timestamp_is_an_error(tmp_path: Path) -> None:
+    """Its files may be complete otherwise."""
     saved = write(tmp_path / "m", {})
     (tmp_path / "m" / "saved" / CLOCK).write_text("")
 
-    with pytest.raises(BrokenEnvironment, match="what time"):
+    with pytest.raises(BrokenEnvironment, match="time of saving"):
         _ = saved.clock_s
 
 
-def test_an_interrupted_save_leaves_the_state_before_and_nothing_half_written(tmp_path: Path) -> None:
-    """Whatever interrupts it."""
+def test_an_interrupted_save_keeps_the_previous_state(tmp_path: Path) -> None:
+    """This holds for any kind of interruption."""
     saved = write(tmp_path / "m", {"keys": "first"})
 
     def save_half() -> None:
@@ -199,7 +238,7 @@ def test_an_interrupted_save_leaves_the_state_before_and_nothing_half_written(tm
     assert [path.name for path in (tmp_path / "m").iterdir()] == ["saved"]
 
 
-def test_what_a_killed_command_left_half_written_goes_with_the_next_save(tmp_path: Path) -> None:
+def test_a_half_written_state_is_removed_by_the_next_save(tmp_path: Path) -> None:
     """It would take up space for ever."""
     (tmp_path / "m" / "saved.unfinished" / "deep").mkdir(parents=True)
     write(tmp_path / "m", {})
@@ -208,7 +247,7 @@ def test_what_a_killed_command_left_half_written_goes_with_the_next_save(tmp_pat
 
 
 def answering(directory: Path, *lines: str) -> threading.Thread:
-    """Stand in for QEMU: greet, and answer one line to each that comes."""
+    """Stand in for QEMU: greet, and send one answer per command."""
     directory.mkdir(parents=True)
     server = socket.socket(socket.AF_UNIX)
     here = os.open(directory, os.O_RDONLY)
@@ -230,8 +269,8 @@ def answering(directory: Path, *lines: str) -> threading.Thread:
     return thread
 
 
-def test_the_monitor_is_reached_however_long_its_path(tmp_path: Path) -> None:
-    """An address of a UNIX socket has room for 107 bytes; events between an answer and its question are passed over."""
+def test_the_monitor_is_reached_with_a_long_path(tmp_path: Path) -> None:
+    """A UNIX socket's address has 107 bytes; events between command and answer are skipped."""
     directory = tmp_path / ("long" * 30)
     event, answer = json.dumps({"event": "STOP"}), json.dumps({"return": {"status": "paused"}})
     qemu = answering(directory, '{"return": {}}', f"{event}\n{answer}")
@@ -241,19 +280,19 @@ def test_the_monitor_is_reached_however_long_its_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [('{"error": {"desc": "no such thing"}}', "no such thing"), ("nonsense", "did not answer 'stop'")],
 )
-def test_what_the_monitor_refuses_is_an_error_in_its_words(tmp_path: Path, answer: str, said: str) -> None:
-    """Not a traceback."""
+def test_a_refused_monitor_command_reports_qemus_message(tmp_path: Path, answer: str, message: str) -> None:
+    """There is no traceback."""
     qemu = answering(tmp_path / "m", '{"return": {}}', answer)
-    with Monitor(tmp_path / "m") as monitor, pytest.raises(BrokenEnvironment, match=said):
+    with Monitor(tmp_path / "m") as monitor, pytest.raises(BrokenEnvironment, match=message):
         monitor.ask("stop")
     qemu.join()
 
 
 def test_a_monitor_that_is_not_there_or_goes_away_is_an_error(tmp_path: Path) -> None:
-    """As when QEMU has just died."""
+    """Example: QEMU has just died."""
     with pytest.raises(BrokenEnvironment, match="does not answer"):
         Monitor(tmp_path)
     qemu = answering(tmp_path / "m")

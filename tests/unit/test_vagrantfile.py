@@ -1,6 +1,6 @@
-"""What Vagrant is told, compared with files that a person has read.
+"""Rendered Vagrantfiles compared with reviewed files.
 
-`python -m tests.unit.test_vagrantfile` writes those files anew, for `git diff` to show.
+`python -m tests.unit.test_vagrantfile` rewrites those files for review with `git diff`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 
 from lab.catalogue import find
 from lab.catalogue.machine import Box, CentOS, Debian, Hypervisor, Machine
-from lab.home import MACHINES
+from lab.foundation.home import MACHINES
 from lab.provider.choice import FOR_CENTOS, FOR_REPLICAS
 from lab.provider.vagrant import TEMPLATE
 from lab.provider.vagrantfile import DirectKernel, Setting, render
@@ -24,24 +24,25 @@ VARIATIONS = [
     *((hypervisor, "centos", accelerated) for hypervisor in FOR_CENTOS[1:] for accelerated in (True, False)),
     *((hypervisor, "replica", accelerated) for hypervisor in FOR_REPLICAS for accelerated in (True, False)),
 ]
-"""Every hypervisor with every system it can run, with and without hardware virtualisation (VirtualBox: with)."""
+"""Every hypervisor with every system that it runs, with and without hardware virtualisation (VirtualBox: with)."""
 
 
 def name_of(hypervisor: Hypervisor, system: str, *, accelerated: bool) -> str:
-    """Name a variation, and its file."""
+    """Name a variation and its file."""
     return f"{hypervisor}-{system}-{'accelerated' if accelerated else 'emulated'}"
 
 
-def rendered(
+def rendered(  # noqa: PLR0913  each by name
     hypervisor: Hypervisor,
     system: str,
     *,
     accelerated: bool,
     box: Box | None = None,
     key_file: Path = Path("/lab/keys/login"),
+    machine: Machine | None = None,
 ) -> str:
-    """Render a variation for the machine old."""
-    machine = old(system)
+    """Render a variation for the machine old, or for another."""
+    machine = machine or old(system)
     own = Box(
         name="five-second-lab/debian-0a1b2c3d",
         version="0.0.7",
@@ -64,11 +65,18 @@ def rendered(
 
 
 def old(system: str) -> Machine:
-    """Give the machine old on one of its systems."""
+    """Return the machine old on one of its systems."""
     (definition,) = find.machines(MACHINES, ["old"])
     chosen = definition.centos if system == "centos" else definition.debian
     assert chosen is not None
     return definition.on(chosen)
+
+
+def without_virtio() -> Machine:
+    """Return old on CentOS with a PC's devices and an old processor."""
+    machine = old("centos")
+    system = machine.system.model_copy(update={"disk": "sata", "network": "e1000"})
+    return machine.model_copy(update={"system": system, "cpu": "SandyBridge"})
 
 
 def _kernel() -> DirectKernel:
@@ -76,16 +84,16 @@ def _kernel() -> DirectKernel:
 
 
 @pytest.mark.parametrize(("hypervisor", "system", "accelerated"), VARIATIONS)
-def test_every_variation_is_as_it_was_read(hypervisor: Hypervisor, system: str, accelerated: bool) -> None:  # noqa: FBT001
-    """A change of the template shows in every file that it changes."""
+def test_every_variation_equals_its_reviewed_file(hypervisor: Hypervisor, system: str, accelerated: bool) -> None:  # noqa: FBT001
+    """A template change shows in every affected file."""
     golden = GOLDEN / f"{name_of(hypervisor, system, accelerated=accelerated)}.Vagrantfile"
 
     assert rendered(hypervisor, system, accelerated=accelerated) == golden.read_text()
 
 
 @pytest.mark.parametrize(("hypervisor", "system", "accelerated"), VARIATIONS)
-def test_no_guest_is_reached_but_over_loopback(hypervisor: Hypervisor, system: str, accelerated: bool) -> None:  # noqa: FBT001
-    """One port is forwarded, on 127.0.0.1, whoever forwards it; nothing of the host is mounted."""
+def test_guests_are_reached_only_over_loopback(hypervisor: Hypervisor, system: str, accelerated: bool) -> None:  # noqa: FBT001
+    """One port is forwarded on 127.0.0.1 by any provider; no host directory is mounted."""
     text = rendered(hypervisor, system, accelerated=accelerated)
 
     by_vagrant = [line for line in text.splitlines() if '"forwarded_port"' in line]
@@ -93,15 +101,41 @@ def test_no_guest_is_reached_but_over_loopback(hypervisor: Hypervisor, system: s
     assert len(by_vagrant) + len(by_qemu) == 1
     assert all('host: 50022, host_ip: "127.0.0.1"' in line for line in by_vagrant)
     assert all(rule == "hostfwd=tcp:127.0.0.1:50022-:22" for rule in by_qemu)
-    # The plugin vagrant-qemu forwards a port of its own wherever it has a card of its own (its driver.rb).
+    # The plugin vagrant-qemu forwards another port where it adds a network card (its driver.rb).
     assert hypervisor is not Hypervisor.QEMU or "qemu.net_device = nil\n" in text
     addresses = set(re.findall(r"\b\d+\.\d+\.\d+\.\d+\b", text))
     assert addresses == {"127.0.0.1"}
     assert 'config.vm.synced_folder ".", "/vagrant", disabled: true' in text
 
 
+def test_a_kernel_without_virtio_gets_its_configured_devices() -> None:
+    """Old kernels may lack virtio disk or network drivers; the machine's TOML file names others."""
+    by_libvirt = rendered(Hypervisor.LIBVIRT, "centos", accelerated=True, machine=without_virtio())
+    assert all(
+        f"libvirt.{setting}\n" in by_libvirt
+        for setting in (
+            'machine_type = "pc"',
+            'disk_bus = "sata"',
+            'disk_device = "sda"',
+            'nic_model_type = "e1000"',
+            'cpu_mode = "custom"',
+            'cpu_model = "SandyBridge"',
+        )
+    )
+    by_qemu = rendered(Hypervisor.QEMU, "centos", accelerated=True, machine=without_virtio())
+    assert '"-device", "e1000,netdev=lab",' in by_qemu
+    assert 'qemu.cpu = "SandyBridge"' in by_qemu
+
+
+def test_vagrant_vbguest_is_switched_off() -> None:
+    """The plugin would install another kernel's headers from closed mirrors."""
+    text = rendered(Hypervisor.VIRTUALBOX, "centos", accelerated=True)
+
+    assert 'config.vbguest.auto_update = false if Vagrant.has_plugin?("vagrant-vbguest")\n' in text
+
+
 def test_values_are_quoted_for_ruby() -> None:
-    """A path or an address may hold what Ruby would take for code."""
+    """A path or an address may contain Ruby syntax."""
     box = Box(name="a/b", url="https://example.org/it's%20a/$box", hypervisors=(Hypervisor.VIRTUALBOX,))
     text = rendered(Hypervisor.VIRTUALBOX, "centos", accelerated=True, box=box, key_file=Path('/lab/"#{`id`}/login'))
 
@@ -110,7 +144,7 @@ def test_values_are_quoted_for_ruby() -> None:
 
 
 def main() -> None:
-    """Write the files anew."""
+    """Rewrite the files."""
     GOLDEN.mkdir(exist_ok=True)
     for path in GOLDEN.glob("*.Vagrantfile"):
         path.unlink()

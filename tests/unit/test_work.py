@@ -1,16 +1,16 @@
-"""Steps as events, and the wish to stop."""
+"""Steps as events, and cancellation."""
 
 from __future__ import annotations
 
 import pytest
 
-from lab.errors import BrokenEnvironment, Cancelled
-from lab.parallel import for_each
-from lab.work import Event, StepEnded, StepStarted, Work
+from lab.foundation.errors import BrokenEnvironment, Cancelled
+from lab.foundation.parallel import for_each
+from lab.foundation.work import Event, StepEnded, StepStarted, Work
 
 
-def test_a_step_tells_its_outcome_to_every_listener() -> None:
-    """Terminal and log hear the same."""
+def test_a_step_reports_its_outcome_to_every_listener() -> None:
+    """Terminal and log get the same events."""
     first: list[Event] = []
     second: list[Event] = []
     work = Work(first.append, second.append)
@@ -27,16 +27,16 @@ def test_a_step_tells_its_outcome_to_every_listener() -> None:
     assert [event.outcome for event in first if isinstance(event, StepEnded)] == ["done", "failed"]
 
 
-def test_waiting_gives_what_came_or_nothing_at_the_bound() -> None:
-    """A wait always ends."""
+def test_waiting_returns_a_result_or_none_at_the_timeout() -> None:
+    """Every wait ends."""
     answers = iter(["", "", "here"])
 
     assert Work().wait_until(lambda: next(answers), 10) == "here"
     assert Work().wait_until(lambda: None, 0.01) is None
 
 
-def test_cancelled_work_begins_and_awaits_nothing_more() -> None:
-    """Everything under way stops at its next look."""
+def test_cancelled_work_starts_and_awaits_nothing() -> None:
+    """Running work stops at its next check."""
     work = Work()
     work.cancel()
 
@@ -47,15 +47,15 @@ def test_cancelled_work_begins_and_awaits_nothing_more() -> None:
 
 
 def test_an_error_of_one_machine_does_not_stop_the_others() -> None:
-    """What they gather is kept; the error is raised when all have ended."""
-    done = []
+    """Their results are kept; the error is raised when all have ended."""
+    result = []
 
     def do(name: str) -> None:
         if name == "bad":
             raise BrokenEnvironment("bad luck")
-        done.append(name)
+        result.append(name)
 
     with pytest.raises(BrokenEnvironment, match="bad luck"):
         for_each(["bad", "old", "new"], do, Work())
 
-    assert sorted(done) == ["new", "old"]
+    assert sorted(result) == ["new", "old"]

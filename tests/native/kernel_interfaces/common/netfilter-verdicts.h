@@ -4,7 +4,7 @@
 #define NF_QUEUE 3
 #define NF_VERDICT_FLAG_QUEUE_BYPASS 0x00008000
 #define NF_QUEUE_NR(x) ((((x) << 16) & 0xffff0000) | NF_QUEUE)
-enum { NFPROTO_IPV4 = 2 };
+enum { NFPROTO_IPV4 = 2, NFPROTO_IPV6 = 10 };
 enum { NF_INET_POST_ROUTING = 4 };
 struct sk_buff;
 struct net_device;

@@ -1,0 +1,1 @@
+"""The documents: their commands are run, and their outputs compared."""
