@@ -1,12 +1,21 @@
-# What people type. Everything here installs what it needs first.
+# Commands for users. Each target installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo test test-quick lint messages bench clean
+.PHONY: help setup setup-dev setup-tests demo demo-real test test-quick test-all lint messages requirements bench container clean
 
 SCRIPTS := provision/host/bootstrap.sh provision/image/initramfs-init provision/image/rootfs/etc/lab-boot \
-	$(wildcard provision/image/rootfs/usr/sbin/* provision/guest/*.sh provision/vagrant/*.sh provision/check/*.sh) lab/locale/update.sh .ci/run
+	$(wildcard provision/image/rootfs/usr/sbin/* provision/kbuild/*.sh provision/guest/*.sh provision/vagrant/*.sh provision/check/*.sh provision/bench/*.sh provision/container/*.sh tests/guest/centos_bed/programs/[a-z]*) lab/locale/update.sh provision/container/enter .ci/run
 
-# Side by side, as they wait more than they work; each file's tests stay together.
-SIDE_BY_SIDE := .venv/bin/pytest -m 'not guest and not alone' --numprocesses 3 --dist loadfile
+# In parallel, since tests wait more than they compute; the tests of a file stay together.
+SIDE_BY_SIDE := .venv/bin/pytest -m 'not guest and not alone and not container' --numprocesses 3 --dist loadfile
+
+# Two files in parallel: a guest often waits, for a timeout of five seconds or for its host. The file that traces every
+# packet of every scenario runs alone, since a slow client looks like one that waited for an answer.
+ON_GUESTS := .venv/bin/pytest -m guest
+TRACED := tests/guest/test_evidence.py
+
+# Every package with its hashes, and no word of where this host gets packages from.
+PIN := pip-compile --quiet --allow-unsafe --generate-hashes --no-emit-find-links --no-emit-index-url \
+	--no-emit-trusted-host --strip-extras
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -14,33 +23,52 @@ help: ## show this
 setup: ## install packages and the virtual environment
 	@provision/host/bootstrap.sh
 
+setup-dev: ## ... with what style, types and catalogues are checked with
+	@provision/host/bootstrap.sh --dev
+
 setup-tests:
-	@provision/host/bootstrap.sh --tests
+	@provision/host/bootstrap.sh --dev --tests
+
+requirements: ## bring the pinned packages up to date with pyproject.toml; takes pip-compile (pip-tools)
+	@$(PIN) --output-file=requirements.txt pyproject.toml
+	@$(PIN) --extra=cluster --extra=dev --output-file=requirements-dev.txt pyproject.toml
+	@$(PIN) --build-deps-for=editable --only-build-deps --output-file=requirements-build.txt pyproject.toml
 
 demo: setup ## show the five-second stall on old and none on new
 	@.venv/bin/lab demo
 
-test: setup-tests lint ## run every test, real guests included
+demo-real: setup ## show them on the kernels of CentOS 7.0 and 7.8, downloaded once, and where 7.8 still stalls
+	@.venv/bin/lab demo --system kernel
+
+test: setup-tests lint ## run the tests, real guests included
 	@$(SIDE_BY_SIDE)
 	@.venv/bin/pytest -m alone
-	@.venv/bin/pytest -m guest
+	@$(ON_GUESTS) $(TRACED)
+	@$(ON_GUESTS) --ignore=$(TRACED) --numprocesses 2 --dist loadfile
 
-test-quick: setup-tests ## run the tests of what is computed, in less than a minute
+test-all: export LAB_TEST_ALL = 1
+test-all: test ## the same, with every scenario of other places than the article's, and the container: half an hour more
+	@.venv/bin/pytest -m container
+
+test-quick: setup-tests ## run the unit tests: about two minutes
 	@$(SIDE_BY_SIDE) tests/unit
 
-lint: setup ## check style, types, layers and scripts
+lint: setup-dev ## check style, types, layers and scripts
 	@.venv/bin/ruff format --quiet --check .
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports --no-logo >.lint-imports.log || { cat .lint-imports.log; false; }
-	@shellcheck $(SCRIPTS)
+	@shellcheck -x $(SCRIPTS)
 
-messages: setup ## bring the translators' catalogues up to date with the sources
+container: setup ## build the container, with the guest image in it, as five-second-lab.oci.tar; needs buildah
+	@provision/container/build.sh
+
+messages: setup-dev ## bring the translators' catalogues up to date with the sources
 	@lab/locale/update.sh
 
 bench: setup ## measure, as ratios within one run, and write bench/; half an hour; apt needs a network
 	@.venv/bin/lab bench
 
-clean: ## destroy the machines and remove what was built here; stored runs and the image cache stay
+clean: ## destroy the machines and remove what was built here; stored runs and the image cache are kept
 	@[ ! -x .venv/bin/lab ] || .venv/bin/lab destroy --quiet >/dev/null
 	@rm -rf .venv .lab/machines .*_cache .lint-imports.log
