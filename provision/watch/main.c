@@ -147,9 +147,9 @@ static void watch(const struct wanted *wanted)
 		give_up("make", "an epoll instance");
 	spaces_begin();
 	end = wanted->seconds ? now.monotonic + wanted->seconds * SECOND_NS : INT64_MAX;
+	/* The first time follows when every namespace has its packet socket: until then nothing is seen. */
 	output_put("watch 1 %lu", process_network(getpid()));
 	output_end_line();
-	put_time(now);
 	for (;;) {
 		now = clocks_now();
 		if (now.monotonic >= look_at) {

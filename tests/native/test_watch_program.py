@@ -124,7 +124,7 @@ def test_only_headers_and_questions_of_dns_are_printed(program: Path) -> None:
 
 @needs_root
 def test_an_idle_watch_costs_little(program: Path) -> None:
-    """It wakes up ten times a second, and prints a line a second."""
+    """It prints the time when it sees all namespaces, once a second and at its end; less often under load."""
     with subprocess.Popen(
         [program, "--seconds", "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as watch:
@@ -134,7 +134,7 @@ def test_an_idle_watch_costs_little(program: Path) -> None:
     peak_kb = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
 
     assert peak_kb < 30_000
-    assert sum(isinstance(parse(line), ClockTick) for line in out.splitlines()) >= 3
+    assert sum(isinstance(parse(line), ClockTick) for line in out.splitlines()) >= 2
 
 
 def test_the_sources_are_those_that_are_built() -> None:
