@@ -97,6 +97,8 @@ static void report_begin(unsigned int number)
 
 	snprintf(directory, sizeof(directory), "begun/%04u", number);
 	archive_add_directory(directory);
+	/* Now: the next trial is a copy of this process, and would send it as well. */
+	archive_write();
 }
 
 /* Receives data from a trial; false at its end. */

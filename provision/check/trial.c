@@ -186,6 +186,7 @@ static void send_files(unsigned int number)
 	snprintf(directory, sizeof(directory), "%04u", number);
 	archive_add_all(directory, FILES);
 	archive_add_directory(directory);
+	archive_write();
 }
 
 void trial_run(const struct plan *plan, unsigned int number)
