@@ -198,7 +198,15 @@ def _by_kernel(evidence: Evidence, marks: list[Clocks], monotonic: Clock) -> Ite
         )
         previous = before.get(step.dns_id)
         if step.did is kernel.Action.SENT and previous and previous.did is kernel.Action.REINJECTED:
-            yield replace(seen, detail=N_(f"not needed: {_describe_conntrack(step.ct)} is confirmed already"))
+            # When it was reinjected: the kernel's event of sending comes after the captures have seen the packet
+            # (xmit_one in net/core/dev.c), and the hooks before both.
+            earlier = clocks[previous.cpu]
+            yield replace(
+                seen,
+                time_s=earlier.realtime_s(previous.time_s),
+                within_s=earlier.within_s,
+                detail=N_(f"not needed: {_describe_conntrack(step.ct)} is confirmed already"),
+            )
         # A confirm without a known return value is skipped.
         if step.did in stages and not (step.did is kernel.Action.CONFIRMED and step.returned is None):
             yield replace(
