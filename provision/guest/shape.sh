@@ -167,5 +167,17 @@ shape_down() {
 	for lane in $(lane_numbers); do
 		[ ! -e "/run/netns/lab-lane$lane$behind" ] || echo "netns del lab-lane$lane$behind"
 	done | ip -batch -
-	[ ! -e "$state/bridge_modules" ] || rmmod br_netfilter bridge stp llc 2>/dev/null || true
+	unload_bridge
 }
+
+# A deleted bridge keeps its module for some moments: until its last packets are freed.
+unload_bridge() {
+	[ -e "$state/bridge_modules" ] || return 0
+	for module in br_netfilter bridge; do
+		grep -qx "$module" "$state/bridge_modules" || continue
+		await unload "$module" || echo "the module $module is still in use, and stays loaded" >&2
+	done
+	rmmod stp llc 2>/dev/null || true
+}
+
+unload() { [ ! -e "/sys/module/$1" ] || rmmod "$1" 2>/dev/null; }
