@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from lab.diagnosis.book import SAME_S
 from lab.diagnosis.fates import RETRY_S, SLOW_S
+from lab.watch.events import PacketSeen
 from lab.watch.glance import Glance
-from lab.watch.protocol import PacketSeen
 
 SECOND_NS = 10**9
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from lab.watch.protocol import NamespaceFound
+from lab.watch.events import NamespaceFound
 
 HOST = "host"
 """The namespace in which the program runs: the machine's own."""

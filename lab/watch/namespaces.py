@@ -6,8 +6,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from lab.evidence import resolv_conf
+from lab.watch.events import PacketSeen, SocketWaits
 from lab.watch.exchanges import RES_TIMEOUT_S, SECOND_NS, Exchanges
-from lab.watch.protocol import PacketSeen, SocketWaits
 from lab.watch.result import NamespaceTally
 from lab.watch.silence import Waiting
 
@@ -68,6 +68,7 @@ class NamespaceWatch:
         causes: Stalled ones, by cause.
         last: The cause of the last stall.
         lost: Packets that the watch itself lost.
+        dropped: Stalled lookups of which confirm is seen to have dropped a query.
         present: Whether it still exists.
     """
 
@@ -86,6 +87,7 @@ class NamespaceWatch:
     causes: Counter[str] = field(default_factory=Counter)
     last: str = ""
     lost: int = 0
+    dropped: int = 0
     present: bool = True
 
     @property
@@ -96,7 +98,15 @@ class NamespaceWatch:
     def tally(self) -> NamespaceTally:
         """Return its counts."""
         return NamespaceTally(
-            self.label, self.inode, self.present, self.lookups, self.stalled, dict(self.causes), self.last, self.lost
+            namespace=self.label,
+            inode=self.inode,
+            present=self.present,
+            lookups=self.lookups,
+            stalled=self.stalled,
+            causes=dict(self.causes),
+            last=self.last,
+            lost=self.lost,
+            dropped=self.dropped,
         )
 
     def configure(self, text: str) -> None:

@@ -56,6 +56,7 @@ class StallSeen:
         rose: Counters of conntrack that rose meanwhile in its namespace.
         lost: Packets that the watch itself lost there meanwhile.
         saved: The directory of its files; None without --save.
+        dropped_at_confirm: Queries of it that confirm is seen to have dropped; None if confirm was not traced.
     """
 
     number: int
@@ -73,6 +74,7 @@ class StallSeen:
     rose: Mapping[str, int]
     lost: int
     saved: Path | None
+    dropped_at_confirm: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class NamespaceTally:
         causes: Stalled lookups by cause; by the answer where the cause is not known.
         last: The cause of the last stall, or the answer; empty without one.
         lost: Packets that the watch itself lost there.
+        dropped: Stalled lookups of which confirm is seen to have dropped a query.
     """
 
     namespace: str
@@ -98,6 +101,7 @@ class NamespaceTally:
     causes: Mapping[str, int]
     last: str
     lost: int
+    dropped: int = 0
 
     @property
     def count(self) -> StallCount:
@@ -116,6 +120,23 @@ class GetentLookup:
 
     took_s: float
     found: bool
+
+
+@dataclass(frozen=True)
+class TraceState:
+    """The trace of confirm.
+
+    Attributes:
+        confirms: Queries that were passed to confirm.
+        dropped: Queries that confirm dropped.
+        lost: Events that the trace lost, at least.
+        why_not: Why confirm is not traced, or not any more; empty while it is.
+    """
+
+    confirms: int = 0
+    dropped: int = 0
+    lost: int = 0
+    why_not: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +159,7 @@ class Watched:
         unfinished: Lookups that were under way at the end, or when their namespace ended.
         not_seen: Why namespaces could not be watched, one sentence each.
         ended: Why it ended before it should; empty when it ended as asked.
+        trace: The trace of confirm; None if it was not asked for.
     """
 
     machine: str
@@ -155,6 +177,12 @@ class Watched:
     unfinished: int
     not_seen: tuple[str, ...]
     ended: str
+    trace: TraceState | None = None
+
+    @property
+    def dropped(self) -> int:
+        """Stalled lookups of which confirm is seen to have dropped a query."""
+        return sum(each.dropped for each in self.namespaces)
 
     @property
     def count(self) -> StallCount:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lab.watch.events import SocketWaits
 from lab.watch.exchanges import SECOND_NS
-from lab.watch.protocol import SocketWaits
 
 _AGAIN_NS = 3 * SECOND_NS
 """glibc closes a socket without any answer and opens another one (res_send.c): it is reported a second or two later. A

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 from lab.evidence.constants import DNS_PORT
 from lab.watch import labels
-from lab.watch.exchanges import SECOND_NS, Exchange
-from lab.watch.glance import Glance, glance
-from lab.watch.judge import Judge, Saver, is_stalled, unsaved
-from lab.watch.namespaces import NamespaceWatch
-from lab.watch.protocol import (
+from lab.watch.confirmed import ConfirmBook
+from lab.watch.events import (
     ClockTick,
     ConfigurationRead,
+    ConfirmSeen,
     CountersRead,
     LookupMade,
     NamespaceFound,
@@ -24,10 +22,16 @@ from lab.watch.protocol import (
     PacketsLost,
     QueuesRead,
     SocketWaits,
+    TraceLost,
+    TraceRefused,
     WatchBegun,
     WatchEvent,
 )
-from lab.watch.result import GetentLookup, NamespaceTally, StallSeen
+from lab.watch.exchanges import SECOND_NS, Exchange
+from lab.watch.glance import Glance, glance
+from lab.watch.judge import Judge, Saver, is_stalled, unsaved
+from lab.watch.namespaces import NamespaceWatch
+from lab.watch.result import GetentLookup, NamespaceTally, StallSeen, TraceState
 from lab.watch.silence import drop_seen, pop_ended, take_silent
 
 UNFINISHED_NS = SECOND_NS
@@ -59,16 +63,22 @@ class Watcher:
     Args:
         ports: Ports of DNS servers.
         save: Stores the files of a stall.
+        traces: Whether confirm is to be traced.
     """
 
-    def __init__(self, ports: frozenset[int] = frozenset({DNS_PORT}), save: Saver = unsaved) -> None:
+    def __init__(
+        self, ports: frozenset[int] = frozenset({DNS_PORT}), save: Saver = unsaved, *, traces: bool = False
+    ) -> None:
         self.began = MachineClock()
         self.clock = MachineClock()
         self.made: list[GetentLookup] = []
         self.not_seen: list[str] = []
         self.unfinished = 0
         self.no_getent = False
-        self._judge = Judge(ports, save)
+        self.untraced = ""
+        self._trace_lost = 0
+        self._book = ConfirmBook() if traces else None
+        self._judge = Judge(ports, save, self._book)
         self._own_inode = 0
         self._spaces: dict[int, NamespaceWatch] = {}
         self._gone: deque[NamespaceWatch] = deque(maxlen=GONE_MAX)
@@ -77,6 +87,9 @@ class Watcher:
         """Take an event, and yield the stalls that it shows to have ended."""
         if isinstance(event, PacketSeen):
             self._packet(event)
+        elif isinstance(event, ConfirmSeen):
+            if self._book:
+                self._book.take(event)
         elif isinstance(event, ClockTick):
             yield from self._tick(event)
         elif isinstance(event, NamespaceGone):
@@ -111,6 +124,13 @@ class Watcher:
         return sum(each.exchanges.left_out for each in (*self._spaces.values(), *self._gone))
 
     @property
+    def trace(self) -> TraceState | None:
+        """What was seen of the trace of confirm; None if it was not asked for."""
+        if self._book is None:
+            return None
+        return TraceState(self._book.confirms, self._book.dropped, self._trace_lost, self.untraced)
+
+    @property
     def watched_s(self) -> float:
         """How long the machine is watched, in seconds."""
         return (self.clock.monotonic_ns - self.began.monotonic_ns) / SECOND_NS
@@ -133,6 +153,10 @@ class Watcher:
                 self._own_inode = inode
             case NamespaceFound():
                 self._found(event)
+            case TraceLost(count):
+                self._trace_lost += count
+            case TraceRefused(why):
+                self.untraced = why
             case NamespaceMissing(inode, why):
                 self.not_seen.append(f"network namespace {inode} cannot be watched: {why}")
             case LookupMade(_, _, took_ns, status):

@@ -14,8 +14,9 @@ from lab.diagnosis.conclusion import Answer
 from lab.diagnosis.recognise import recognise
 from lab.watch import labels
 from lab.watch.case import conclude_files
+from lab.watch.events import NamespaceFound, SocketWaits
 from lab.watch.exchanges import OPEN_MAX
-from lab.watch.protocol import NamespaceFound, SocketWaits, parse
+from lab.watch.protocol import parse
 from lab.watch.watcher import Watcher
 from tests.watch_lines import AAAA, CLIENT, RECEIVED, SENT, SERVER, A, Lines, message, packet, tick, watch
 

@@ -20,9 +20,9 @@ from lab.foundation.errors import BadInput, BrokenEnvironment
 from lab.present import watch_words
 from lab.present.json import dispatch
 from lab.watch.before_after import ComparedCounts
+from lab.watch.events import PacketSeen
 from lab.watch.metrics import metrics_text
 from lab.watch.pcapng import capture_file
-from lab.watch.protocol import PacketSeen
 from lab.watch.result import GetentLookup, NamespaceTally, StallCount, StallSeen, Watched
 from tests.command_line import lab
 from tests.watch_lines import AAAA, CLIENT, SERVER, message, packet
