@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.comparison.statistics import share_interval
@@ -107,6 +108,19 @@ class NamespaceTally:
     def count(self) -> StallCount:
         """The stalled lookups among all of it."""
         return StallCount(self.stalled, self.lookups)
+
+
+def added(one: NamespaceTally, other: NamespaceTally) -> NamespaceTally:
+    """Return the sum of the counts of two namespaces, under the first one's name."""
+    return replace(
+        one,
+        lookups=one.lookups + other.lookups,
+        stalled=one.stalled + other.stalled,
+        causes=Counter(one.causes) + Counter(other.causes),
+        last=other.last or one.last,
+        lost=one.lost + other.lost,
+        dropped=one.dropped + other.dropped,
+    )
 
 
 @dataclass(frozen=True)

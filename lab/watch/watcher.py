@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lab.evidence.constants import DNS_PORT
 from lab.watch import labels
 from lab.watch.confirmed import ConfirmBook
+from lab.watch.ended import EndedNamespaces
 from lab.watch.events import (
     ClockTick,
     ConfigurationRead,
@@ -39,9 +39,6 @@ UNFINISHED_NS = SECOND_NS
 
 EXIT_MISSING = 127
 """Exit status for a program that does not exist, as in a shell: provision/watch/lookups.c."""
-
-GONE_MAX = 500
-"""Most namespaces kept that have ended."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ class Watcher:
         self._judge = Judge(ports, save, self._book)
         self._own_inode = 0
         self._spaces: dict[int, NamespaceWatch] = {}
-        self._gone: deque[NamespaceWatch] = deque(maxlen=GONE_MAX)
+        self._ended = EndedNamespaces()
 
     def take(self, event: WatchEvent) -> Iterator[StallSeen]:
         """Take an event, and yield the stalls that it shows to have ended."""
@@ -104,9 +101,8 @@ class Watcher:
 
     def tallies(self) -> tuple[NamespaceTally, ...]:
         """Return the counts of each namespace that has made lookups, those with most stalls first."""
-        spaces = [*self._spaces.values(), *self._gone]
-        asked = sorted((each for each in spaces if each.lookups), key=lambda each: (-each.stalled, -each.lookups))
-        return tuple(each.tally() for each in asked)
+        present = (each.tally() for each in self._spaces.values() if each.lookups)
+        return tuple(sorted((*present, *self._ended.tallies()), key=lambda each: (-each.stalled, -each.lookups)))
 
     @property
     def quiet(self) -> int:
@@ -116,12 +112,12 @@ class Watcher:
     @property
     def lost(self) -> int:
         """Packets that the program lost."""
-        return sum(each.lost for each in (*self._spaces.values(), *self._gone))
+        return self._ended.lost + sum(each.lost for each in self._spaces.values())
 
     @property
     def left_out(self) -> int:
         """Lookups that were not followed because there were too many."""
-        return sum(each.exchanges.left_out for each in (*self._spaces.values(), *self._gone))
+        return self._ended.left_out + sum(each.exchanges.left_out for each in self._spaces.values())
 
     @property
     def trace(self) -> TraceState | None:
@@ -210,8 +206,7 @@ class Watcher:
         yield from self._close(space, everything=True)
         del self._spaces[event.number]
         space.present = False
-        if space.lookups:
-            self._gone.append(space)
+        self._ended.add(space)
 
     def _close(self, space: NamespaceWatch, *, everything: bool = False) -> Iterator[StallSeen]:
         now_ns = self.clock.monotonic_ns
@@ -219,7 +214,7 @@ class Watcher:
             stall = self._closed(space, exchange, everything=everything)
             if stall is not None:
                 yield stall
-        for first, last in pop_ended(space.silent, now_ns, everything=everything):
+        for first, last in pop_ended(space.silent, now_ns, space.shortest_ns, everything=everything):
             if not space.lost_since(first.monotonic_ns):
                 space.lookups += 1
                 yield self._judge.silent(space, first, last, (now_ns, self.clock.ahead_ns))

@@ -108,6 +108,25 @@ def test_the_sentence_has_the_share_its_interval_and_the_causes() -> None:
     assert "this machine" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("namespaces", "quiet", "says"),
+    [
+        ((), 0, "in 10 min no DNS lookup was seen. "),
+        ((), 1, "in 10 min no DNS lookup was seen. "),
+        ((), 27, "in 10 min no DNS lookup was seen in any of 27 network namespaces. "),
+        ((TALLY,), 4, "in 1 network namespace. "),
+        ((TALLY, replace(TALLY, namespace="web")), 4, "in 2 network namespaces. "),
+    ],
+)
+def test_the_sentence_counts_namespaces_in_plain_english(
+    namespaces: tuple[NamespaceTally, ...], quiet: int, says: str
+) -> None:
+    """None, one, or several."""
+    sentence = watch_words.sentence(replace(WATCHED, namespaces=namespaces, quiet=quiet, lost=0))
+
+    assert says in sentence
+
+
 @pytest.mark.parametrize(("before", "after"), [((9, 100), (0, 100)), ((1, 20), (0, 20)), ((0, 5), (0, 5))])
 def test_a_comparison_is_fisher_s_exact_test(before: tuple[int, int], after: tuple[int, int]) -> None:
     """As scipy computes it."""
