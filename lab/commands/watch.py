@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.commands.watch_request import WatchRequest
+from lab.commands.watch_saved import SAVED_MAX
 from lab.foundation.errors import BrokenEnvironment
 from lab.foundation.files import write_whole
 from lab.foundation.result import Result
@@ -40,9 +41,6 @@ METRICS_S = 15.0
 
 STALLS_MAX = 1000
 """Most stalls kept for the result; all are counted."""
-
-SAVED_MAX = 1000
-"""Most stalls whose files are stored."""
 
 UNREAD_MAX = 1000
 """Damaged lines after which the output is not the program's."""
