@@ -22,7 +22,7 @@ enum {
 static int records = -1;
 static pid_t tracer;
 static char instance[TRACE_NAME_BYTES];
-/* Whether the tracer has said that it ends. */
+/* Whether the tracer has announced its end. */
 static bool refused;
 
 static void print(const struct trace_record *record)

@@ -45,7 +45,7 @@ enum {
 	PATH_BYTES = 128,
 };
 
-/* tracefs is a file system of its own since 4.1; before, it is a directory of debugfs. */
+/* tracefs is a separate file system since 4.1; before, it is a directory of debugfs. */
 static const char *root = MOUNTED;
 
 static bool fail(char *why, const char *format, ...) __attribute__((format(printf, 2, 3)));

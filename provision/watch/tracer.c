@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * It is no child to end with its parent: it has a session of its own, holds none
+ * It is no child to end with its parent: it has a separate session, holds none
  * of its files, and no signal but SIGKILL ends it before it has cleaned up.
  *
  * A packet and a return value belong together if one task on one processor, in

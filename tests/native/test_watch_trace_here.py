@@ -39,7 +39,7 @@ Taker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint8), 
 
 
 def in_tracefs(line: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a shell line in tracefs, in a mount namespace of its own."""
+    """Run a shell line in tracefs, in a separate mount namespace."""
     return subprocess.run(["unshare", "--mount", "sh", "-c", IN_TRACEFS + line], capture_output=True, check=False)
 
 
@@ -180,7 +180,7 @@ s.sendto(struct.pack("!HHHHHH", 777, 256, 1, 0, 0, 0) + b"\\3www\\4test\\0\\0\\x
 
 @needs_root
 def test_a_query_is_seen_at_confirm_and_nothing_is_left(program: Path) -> None:
-    """With conntrack in a namespace of its own."""
+    """With conntrack in a new namespace."""
     if why := traces_confirm():
         pytest.skip(why)
     before = in_tracefs("ls instances; cat kprobe_events").stdout

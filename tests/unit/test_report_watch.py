@@ -104,7 +104,7 @@ def test_a_directory_without_stalls_is_refused_by_name(stored: Stored, tmp_path:
         read_saved(tmp_path / "none")
 
 
-def test_a_damaged_stall_is_on_the_page_as_one_that_cannot_be_told(tmp_path: Path) -> None:
+def test_a_damaged_stall_is_on_the_page_without_a_cause(tmp_path: Path) -> None:
     """Its files may be cut off."""
     saved(tmp_path, traces=True)
     for path in tmp_path.rglob("*"):

@@ -154,7 +154,7 @@ def test_a_socket_without_packets_is_matched_by_its_port_and_server(server: str,
     assert (stall.answer is Answer.THIS_BUG) == bool(dropped)
 
 
-def test_without_a_trace_nothing_is_said_about_one() -> None:
+def test_without_a_trace_there_is_nothing_about_one() -> None:
     """The member is null, not 0: nothing was looked at."""
     lines = Lines()
     lines.namespace(0)
