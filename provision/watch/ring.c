@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* kernel/trace/ring_buffer.c: a page begins with its time and its length, whose highest bits are flags. */
-enum { PAGE_HEADER_BYTES = 16 };
+enum { TIME_BYTES = 8, PAGE_HEADER_BYTES = 16 };
 #define LENGTH_MASK 0xfffffu
 #define MISSED_EVENTS (1u << 31)
 #define MISSED_STORED (1u << 30)
@@ -22,24 +22,44 @@ static uint32_t word_at(const uint8_t *at)
 	return word;
 }
 
-unsigned int ring_read_page(const uint8_t *page, size_t length, ring_taker take, void *context)
+/* Returns where the events of a page end; 0 for a page without a header. */
+static size_t end_of(const uint8_t *page, size_t length, uint32_t *flags)
 {
-	uint64_t at, missed = 0;
-	size_t end, position = PAGE_HEADER_BYTES;
-	uint32_t flags;
+	size_t end;
 
+	*flags = 0;
 	if (length < PAGE_HEADER_BYTES)
 		return 0;
+	*flags = word_at(page + TIME_BYTES);
+	end = PAGE_HEADER_BYTES + (*flags & LENGTH_MASK);
+	return end < length ? end : length;
+}
+
+unsigned int ring_count_lost(const uint8_t *page, size_t length)
+{
+	uint32_t flags;
+	const size_t end = end_of(page, length, &flags);
+	uint64_t lost = 0;
+
+	if (!(flags & MISSED_EVENTS))
+		return 0;
+	if (flags & MISSED_STORED && end + sizeof(lost) <= length)
+		memcpy(&lost, page + end, sizeof(lost));
+	if (lost > UINT32_MAX)
+		lost = UINT32_MAX;
+	return lost ? (unsigned int)lost : 1;
+}
+
+void ring_read_page(const uint8_t *page, size_t length, ring_taker take, void *context)
+{
+	uint32_t flags;
+	const size_t end = end_of(page, length, &flags);
+	size_t position = PAGE_HEADER_BYTES;
+	uint64_t at;
+
+	if (!end)
+		return;
 	memcpy(&at, page, sizeof(at));
-	flags = word_at(page + sizeof(at));
-	end = PAGE_HEADER_BYTES + (flags & LENGTH_MASK);
-	if (end > length)
-		end = length;
-	if (flags & MISSED_EVENTS) {
-		missed = 1;
-		if (flags & MISSED_STORED && end + sizeof(missed) <= length)
-			memcpy(&missed, page + end, sizeof(missed));
-	}
 	while (position + WORD <= end) {
 		const uint32_t head = word_at(page + position);
 		const uint32_t type = head & 0x1f, delta = head >> (32 - DELTA_BITS);
@@ -50,7 +70,7 @@ unsigned int ring_read_page(const uint8_t *page, size_t length, ring_taker take,
 		case TYPE_PADDING:
 			/* The rest of the page is not used. */
 			if (!delta)
-				return (unsigned int)missed;
+				return;
 			at += delta;
 			size = behind;
 			break;
@@ -78,5 +98,4 @@ unsigned int ring_read_page(const uint8_t *page, size_t length, ring_taker take,
 			take(context, page + position + skip, size, at);
 		position += skip + size;
 	}
-	return (unsigned int)missed;
 }

@@ -9,7 +9,10 @@
 /* An event's record, and its time by the clock of the buffer in nanoseconds. */
 typedef void (*ring_taker)(void *context, const uint8_t *record, size_t length, uint64_t at);
 
-/* Calls "take" for each event of a page; returns how many events were lost before it, at least. */
-unsigned int ring_read_page(const uint8_t *page, size_t length, ring_taker take, void *context);
+/* Returns how many events were lost before those of a page, at least. */
+unsigned int ring_count_lost(const uint8_t *page, size_t length);
+
+/* Calls "take" for each event of a page. */
+void ring_read_page(const uint8_t *page, size_t length, ring_taker take, void *context);
 
 #endif

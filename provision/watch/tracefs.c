@@ -24,6 +24,12 @@
 
 #define PREFIX "lab_watch_"
 
+/* What is probed. Tests probe a function of a program instead, on kernels that have only uprobe_events. */
+#ifndef PROBED
+#define PROBE_EVENTS "kprobe_events"
+#define PROBED "__nf_conntrack_confirm"
+#endif
+
 /* Any directory that every machine has: only this process sees what is mounted there. */
 #define MOUNTED "/sys"
 
@@ -37,8 +43,8 @@
 enum {
 	/* Of one processor: 2000 packets, and the buffers are read ten times a second. */
 	BUFFER_KB = 256,
-	/* How long the instance may be in use by a process that is just ending. */
-	REMOVE_TRIES = 100,
+	/* The instance may be in use by a process that is just ending; on an emulated machine each try takes seconds. */
+	REMOVE_TRIES = 600,
 	REMOVE_PAUSE_MS = 50,
 	/* Most events of watches that were killed, together with their tracers. */
 	MOST_LEFT = 16,
@@ -133,7 +139,7 @@ static void remove_event(const char *group, const char *event)
 	char line[PATH_BYTES];
 
 	snprintf(line, sizeof(line), "-:%.*s/%s\n", TRACE_NAME_BYTES, group, event);
-	put(open_in(O_WRONLY | O_APPEND, "kprobe_events"), line);
+	put(open_in(O_WRONLY | O_APPEND, PROBE_EVENTS), line);
 }
 
 static void remove_events(const char *name)
@@ -255,17 +261,17 @@ static bool make_events(const struct tracefs *tracefs, unsigned int data_offset,
 
 	/* skb->data, which is at the IP header in the hooks that confirm. */
 	snprintf(ip, sizeof(ip), "+%u(%s)", data_offset, FIRST_ARGUMENT);
-	length = snprintf(line, sizeof(line), "p:%s/confirming __nf_conntrack_confirm", tracefs->name);
+	length = snprintf(line, sizeof(line), "p:%s/confirming " PROBED, tracefs->name);
 	for (i = 0; i < HEADER_WORDS; i++)
 		length += snprintf(line + length, sizeof(line) - (size_t)length, " b%u=+%u(%s):u64", i, i * 8, ip);
 	snprintf(line + length, sizeof(line) - (size_t)length, " dport=+22(%s):u16 dport6=+42(%s):u16\n", ip, ip);
-	if (put(open_in(O_WRONLY | O_APPEND, "kprobe_events"), line) < 0) {
+	if (put(open_in(O_WRONLY | O_APPEND, PROBE_EVENTS), line) < 0) {
 		if (errno == EPERM || errno == EACCES)
 			return fail(why, "this kernel refuses kprobe events: %s (locked down?)", strerror(errno));
 		return fail(why, "__nf_conntrack_confirm cannot be probed: %s (is nf_conntrack loaded?)", strerror(errno));
 	}
-	snprintf(line, sizeof(line), "r:%s/confirm __nf_conntrack_confirm ret=$retval:u32\n", tracefs->name);
-	if (put(open_in(O_WRONLY | O_APPEND, "kprobe_events"), line) < 0)
+	snprintf(line, sizeof(line), "r:%s/confirm " PROBED " ret=$retval:u32\n", tracefs->name);
+	if (put(open_in(O_WRONLY | O_APPEND, PROBE_EVENTS), line) < 0)
 		return fail(why, "the return of __nf_conntrack_confirm cannot be probed: %s", strerror(errno));
 	return true;
 }
@@ -275,7 +281,7 @@ bool tracefs_begin(struct tracefs *tracefs, const struct wanted *wanted, char *w
 {
 #ifdef FIRST_ARGUMENT
 	char path[PATH_BYTES], size[16];
-	const int events = open_in(O_WRONLY | O_APPEND, "kprobe_events");
+	const int events = open_in(O_WRONLY | O_APPEND, PROBE_EVENTS);
 
 	if (events < 0 && errno != ENOENT)
 		return fail(why, "this kernel refuses kprobe events: %s (locked down?)", strerror(errno));

@@ -5,12 +5,14 @@
  *
  * A packet and a return value belong together if one task on one processor, in
  * the same context (its own, or an interrupt's), entered confirm last and
- * returned from it next. A task that moved meanwhile is not seen.
+ * returned from it next. A task that moved meanwhile is not seen, and any
+ * return ends what was entered before it on its processor.
  */
 #include "tracer.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,8 @@
 
 enum {
 	PAUSE_MS = 100,
+	/* How long a watch that is busy may take to make room in the pipe. */
+	ROOM_MS = 20,
 	PAGE_BYTES = 65536,
 	/* Most pages of one processor before the others have their turn. */
 	MOST_PAGES = 1024,
@@ -29,12 +33,17 @@ enum {
 	TRIED_PACKETS = 16,
 	/* TRACE_FLAG_HARDIRQ and TRACE_FLAG_SOFTIRQ, linux/trace_events.h */
 	IN_INTERRUPT = 0x08 | 0x10,
+	/*
+	 * TRACE_FLAG_NMI: no packet is confirmed there. All flags are set where the kernel subtracts a preempt count that
+	 * a probe in a task did not add (tracing_gen_ctx_dec(), for uprobes of 6.18).
+	 */
+	IN_NMI = 0x40,
 	CONTEXTS = 2,
 	PROTOCOL_UDP = 17,
 };
 
-/* Confirm takes microseconds; a task that was preempted in it is back after some time slices. */
-#define LONGEST_NS 50000000ULL
+/* Confirm takes microseconds; but the task, or the virtual machine's processor, may be preempted in it. */
+#define LONGEST_NS 10000000000ULL
 
 /* A packet in confirm. */
 struct entered {
@@ -50,19 +59,28 @@ struct tracing {
 	int output;
 	int64_t now;
 	unsigned int cpu, tried, odd, lost;
-	bool gone;
+	/* Whether the watch has gone, or makes no room for now. */
+	bool gone, full;
 	struct entered entered[MOST_CPUS][CONTEXTS];
 };
 
-static void send_record(struct tracing *tracing, const struct trace_record *record)
+/* Returns whether the watch gets it. */
+static bool send_record(struct tracing *tracing, const struct trace_record *record)
 {
+	struct pollfd room = { .fd = tracing->output, .events = POLLOUT };
+
 	/* One write is whole or not at all: a record is shorter than PIPE_BUF. */
-	if (write(tracing->output, record, sizeof(*record)) == sizeof(*record))
-		return;
-	if (errno == EAGAIN)
-		tracing->lost++;
-	else
-		tracing->gone = true;
+	while (write(tracing->output, record, sizeof(*record)) != sizeof(*record)) {
+		if (errno != EAGAIN) {
+			tracing->gone = true;
+			return false;
+		}
+		if (tracing->full || poll(&room, 1, ROOM_MS) <= 0) {
+			tracing->full = true;
+			return false;
+		}
+	}
+	return true;
 }
 
 static uint16_t port_at(const uint8_t *packet, unsigned int at)
@@ -110,8 +128,8 @@ static void leave(struct tracing *tracing, struct entered *entered, uint32_t ret
 	struct trace_record record = { .kind = TRACE_CONFIRM, .returned = returned, .at = tracing->now };
 
 	if (entered->waits && entered->pid == pid && at - entered->at < LONGEST_NS &&
-	    find_query(entered->packet, tracing->wanted, &record))
-		send_record(tracing, &record);
+	    find_query(entered->packet, tracing->wanted, &record) && !send_record(tracing, &record))
+		tracing->lost++;
 	entered->waits = false;
 }
 
@@ -123,13 +141,15 @@ static void take(void *context, const uint8_t *record, size_t length, uint64_t a
 	struct entered *entered;
 	uint32_t returned;
 	uint16_t type;
+	uint8_t flags;
 	int32_t pid;
 
 	if (length < tracefs->type.at + 2 || length < tracefs->pid.at + 4 || length <= tracefs->flags.at)
 		return;
 	memcpy(&type, record + tracefs->type.at, sizeof(type));
 	memcpy(&pid, record + tracefs->pid.at, sizeof(pid));
-	entered = &tracing->entered[tracing->cpu][record[tracefs->flags.at] & IN_INTERRUPT ? 1 : 0];
+	flags = record[tracefs->flags.at];
+	entered = &tracing->entered[tracing->cpu][flags & IN_INTERRUPT && !(flags & IN_NMI)];
 	if (type == tracefs->confirming && length >= last.at + last.size) {
 		enter(tracing, entered, record, at, pid);
 	} else if (type == tracefs->confirm && length >= tracefs->returned.at + 4) {
@@ -145,17 +165,22 @@ static void read_buffers(struct tracing *tracing)
 	ssize_t got;
 
 	tracing->now = clocks_now().monotonic;
+	tracing->full = false;
 	for (tracing->cpu = 0; tracing->cpu < tracing->tracefs.cpus; tracing->cpu++) {
 		const int buffer = tracing->tracefs.buffers[tracing->cpu];
 
 		for (pages = 0; buffer >= 0 && pages < MOST_PAGES; pages++) {
-			unsigned int missed;
+			unsigned int lost;
 
 			got = read(buffer, page, sizeof(page));
 			if (got <= 0)
 				break;
-			missed = ring_read_page(page, (size_t)got, take, tracing);
-			tracing->lost += missed;
+			lost = ring_count_lost(page, (size_t)got);
+			tracing->lost += lost;
+			/* What returns now may have been entered after that. */
+			if (lost)
+				memset(tracing->entered[tracing->cpu], 0, sizeof(tracing->entered[0]));
+			ring_read_page(page, (size_t)got, take, tracing);
 		}
 	}
 }
@@ -164,10 +189,8 @@ static void report_lost(struct tracing *tracing)
 {
 	const struct trace_record record = { .kind = TRACE_LOST, .lost = tracing->lost };
 
-	if (!tracing->lost)
-		return;
-	tracing->lost = 0;
-	send_record(tracing, &record);
+	if (tracing->lost && send_record(tracing, &record))
+		tracing->lost = 0;
 }
 
 static void refuse(struct tracing *tracing, const char *why)

@@ -8,20 +8,23 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import re
 import signal
 import struct
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.foundation.home import PROVISION
+from lab.foundation.home import PROVISION, Home
+from lab.foundation.work import Work
 from lab.provision import btf
-from lab.remote_check.program import WATCH
-from lab.watch.events import ConfirmSeen, TraceBegun, TraceRefused
+from lab.remote_check.program import WATCH, built
+from lab.watch.events import ConfirmSeen, TraceBegun, TraceLost, TraceRefused
 from lab.watch.protocol import parse
 from tests.native.sent_program import build, run
 
@@ -65,8 +68,8 @@ def events_of(ring: ctypes.CDLL, page: bytes) -> tuple[list[tuple[int, bytes]], 
     take = Taker(lambda _, record, length, at: seen.append((at, ctypes.string_at(record, length))))
     # Bytes behind the page's end: reading them would be seen as an event.
     data = (ctypes.c_uint8 * len(page)).from_buffer_copy(page)
-    lost = ring.ring_read_page(data, ctypes.c_size_t(len(page)), take, None)
-    return seen, lost
+    ring.ring_read_page(data, ctypes.c_size_t(len(page)), take, None)
+    return seen, ring.ring_count_lost(data, ctypes.c_size_t(len(page)))
 
 
 def head(kind: int, delta: int) -> bytes:
@@ -136,6 +139,155 @@ def test_what_this_kernel_wrote_into_a_ring_buffer_is_read_whole_and_in_order(
     assert marks == set(range(MARKS))
     assert len(set(times)) > MARKS / 2
     assert times[-1] - times[0] < 600 * 10**9
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A stand-in for confirm, and the watch's program that probes it by uprobe events.
+
+    Attributes:
+        stand_in: The program with the function.
+        watch: The watch's program.
+    """
+
+    stand_in: Path
+    watch: Path
+
+    def pass_queries(self, count: int) -> None:
+        """Pass queries to the function, on one processor: each third one is dropped."""
+        command: list[str | Path] = ["taskset", "--cpu-list", "0", self.stand_in, str(count)]
+        subprocess.run(command, input="go\n", text=True, stdout=subprocess.DEVNULL, check=True)
+
+
+LEFT = "ls instances; grep lab_watch_ uprobe_events; true"
+"""Shell command that lists what a trace could leave behind."""
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> Probed:
+    """Build both programs: only the probed function's name differs from the program that is sent."""
+    if os.geteuid() != 0 or in_tracefs("test -e uprobe_events && test -d instances").returncode:
+        pytest.skip("this kernel has no uprobe events, or this is not root")
+    place = tmp_path_factory.mktemp("probed")
+    stand_in = place / "probed"
+    subprocess.run(["cc", "-O1", "-no-pie", "-o", stand_in, Path(__file__).with_name("probed.c")], check=True)
+    names = subprocess.run(["nm", stand_in], capture_output=True, text=True, check=True).stdout
+    # The first segment of a program that is not relocated is at this address (x86-64 psABI).
+    address = int(re.search(r"^([0-9a-f]+) T confirm$", names, re.MULTILINE)[1], 16) - 0x400000  # type: ignore[index]
+    with pytest.MonkeyPatch.context() as patch:
+        macros = f'-DPROBE_EVENTS=\\"uprobe_events\\" -DPROBED=\\"{stand_in}:{address:#x}\\"'
+        patch.setenv("CFLAGS", f"-Werror {macros}")
+        return Probed(stand_in, built(Home(place, place, place), Work(), WATCH))
+
+
+def begun(probed: Probed) -> subprocess.Popen[str]:
+    """Start a watch, and wait until it traces."""
+    watch = subprocess.Popen([probed.watch, "--trace", "200"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert watch.stdout is not None
+    while (event := parse(watch.stdout.readline())) != TraceBegun():
+        assert not isinstance(event, TraceRefused), event
+        assert watch.poll() is None
+    return watch
+
+
+def wait_until_clean() -> None:
+    """Wait until neither an instance nor an event is left."""
+    deadline = time.monotonic() + 30
+    while in_tracefs(LEFT).stdout.strip() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert in_tracefs(LEFT).stdout.decode().strip() == ""
+
+
+def test_queries_are_seen_with_what_was_returned_for_them_and_nothing_else_is(probed: Probed) -> None:
+    """Over IPv4 and IPv6; each return value belongs to its query, before and after the kernel filters."""
+    watch = begun(probed)
+    for _ in range(2):
+        probed.pass_queries(300)
+        time.sleep(0.5)
+    out, _ = watch.communicate(timeout=30)
+    events = [parse(line) for line in out.splitlines()]
+    seen = [event for event in events if isinstance(event, ConfirmSeen)]
+
+    assert sorted((each.dns_id, each.returned) for each in seen) == sorted(
+        2 * [(dns_id, int(dns_id % 3 != 0)) for dns_id in range(1, 301)]
+    )
+    assert {(len(each.source), each.source[0], each.sport, each.destination[-1], each.dport) for each in seen} == {
+        (4, 10, 40000, 53, 53),
+        (16, 0xFD, 40000, 53, 53),
+    }
+    assert None not in events
+    assert in_tracefs(LEFT).stdout.strip() == b""
+
+
+def test_events_that_find_no_room_are_counted(probed: Probed) -> None:
+    """More than a processor's buffer takes in a tenth of a second."""
+    watch = begun(probed)
+    probed.pass_queries(100_000)
+    time.sleep(0.5)
+    out, _ = watch.communicate(timeout=30)
+    events = [parse(line) for line in out.splitlines()]
+    seen = [event for event in events if isinstance(event, ConfirmSeen)]
+
+    assert sum(event.count for event in events if isinstance(event, TraceLost)) > 0 or len(seen) == 100_000
+    assert all(each.returned == int(each.dns_id % 3 != 0) for each in seen)
+    assert len(seen) > 100
+
+
+def test_a_wrong_offset_is_named_and_nothing_is_read(probed: Probed) -> None:
+    """The bytes there are no IP header."""
+    with subprocess.Popen(
+        [probed.watch, "--trace", "8"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as watch:
+        time.sleep(1)
+        probed.pass_queries(20)
+        time.sleep(1)
+        out, _ = watch.communicate(timeout=30)
+    events = [parse(line) for line in out.splitlines()]
+
+    assert TraceRefused("the offset of a packet's data is not this kernel's") in events
+    assert not any(isinstance(event, ConfirmSeen) for event in events)
+    wait_until_clean()
+
+
+@pytest.mark.parametrize("which", ["watch", "tracer"])
+def test_a_process_that_is_killed_at_any_moment_leaves_neither_instance_nor_events(probed: Probed, which: str) -> None:
+    """Ten times each: the one that watches, or the one that traces."""
+    for _ in range(KILLS):
+        with subprocess.Popen(
+            [probed.watch, "--trace", "200"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        ) as watch:
+            time.sleep(random.uniform(0, 0.3))  # noqa: S311  nothing secret
+            children = Path(f"/proc/{watch.pid}/task/{watch.pid}/children").read_text().split()
+            victims = [watch.pid] if which == "watch" or not children else [int(each) for each in children]
+            for victim in victims:
+                os.kill(victim, signal.SIGKILL)
+            time.sleep(0.3)
+            watch.kill()
+            watch.communicate()
+        wait_until_clean()
+
+
+def test_what_both_left_when_they_were_killed_at_once_is_removed_by_the_next_trace(probed: Probed) -> None:
+    """And the trace of a watch that goes on meanwhile is not."""
+    other, first = begun(probed), begun(probed)
+    children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+    for victim in (first.pid, *map(int, children)):
+        os.kill(victim, signal.SIGSTOP)
+    for victim in (first.pid, *map(int, children)):
+        os.kill(victim, signal.SIGKILL)
+    first.communicate()
+    left = in_tracefs(LEFT).stdout.decode()
+    begun(probed).communicate(timeout=30)
+    after = in_tracefs(LEFT).stdout.decode()
+    probed.pass_queries(30)
+    time.sleep(0.5)
+    out, _ = other.communicate(timeout=30)
+
+    assert f"lab_watch_{first.pid}_" in left
+    assert f"lab_watch_{first.pid}_" not in after
+    assert f"lab_watch_{other.pid}_" in after
+    assert sum(isinstance(parse(line), ConfirmSeen) for line in out.splitlines()) == 30
+    wait_until_clean()
 
 
 def traces_confirm() -> str:
