@@ -60,7 +60,7 @@ def report(  # noqa: PLR0913  its options
       lab report                                    the newest run, as report.html
       lab report 20261123T160000Z 20261123T170000Z -o class.html
       lab report --pdf --language zh
-      lab report --watch stalls                     with the stalls that lab watch --save stalls has stored
+      lab report --watch stalls                     with what lab watch saved
       lab report --json                             every figure of the page
     """
 

@@ -92,7 +92,7 @@ def watch(  # noqa: PLR0913  its options
       sudo .venv/bin/lab watch                     this machine, until Ctrl-C
       lab watch root@node7.example.com --for 10m --save stalls
       lab watch --lookup www.example.com -n 50     make lookups, and watch them
-      lab watch root@node7.example.com --trace     see what conntrack's confirm drops
+      lab watch root@node7.example.com --trace     see what confirm drops
       lab watch --for 10m --json >before.json      ... and after a change
       lab watch --before before.json --after after.json
 
