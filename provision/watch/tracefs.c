@@ -291,7 +291,7 @@ bool tracefs_begin(struct tracefs *tracefs, const struct wanted *wanted, char *w
 	remove_left();
 	put_path(path, "instances", tracefs->name);
 	if (mkdir(path, 0700) < 0)
-		return fail(why, "tracefs has no room for an instance: %s", strerror(errno));
+		return fail(why, "an instance of tracefs cannot be made: %s", strerror(errno));
 	snprintf(size, sizeof(size), "%d", BUFFER_KB);
 	put(open_in(O_WRONLY, "instances/%s/buffer_size_kb", tracefs->name), size);
 	/* Before there are events: an open buffer keeps the instance from others who remove what is left. */

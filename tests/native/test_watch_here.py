@@ -236,6 +236,19 @@ def test_a_flood_costs_packets_that_are_counted_and_no_stall_is_named_wrongly(ho
     assert peaks[1] < LAB_MAX
 
 
+def test_a_trace_is_made_or_refused_in_one_line_and_the_watch_goes_on(home: Path) -> None:
+    """As this machine's kernel lets it."""
+    arguments = [sys.executable, "-m", "lab", "watch", "--trace", "--for", "3s"]
+    done = subprocess.run(
+        arguments, env={**os.environ, "LAB_HOME": str(home)}, capture_output=True, text=True, check=False
+    )
+    traced = [line for line in done.stdout.splitlines() if "confirm is not traced: " in line or " at confirm, " in line]
+
+    assert done.returncode in {0, 1}, done.stderr
+    assert set(traced) == {traced[-1]}
+    assert "DNS lookup" in done.stdout.splitlines()[-1]
+
+
 def test_names_are_hashed_before_they_are_printed(home: Path, tmp_path: Path) -> None:
     """Neither the documents nor the saved files have a label; a name keeps its form."""
     with containers([(LOSES, 2)]) as (one,):
