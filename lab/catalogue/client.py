@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-RES_TIMEOUT_S = 5.0
-"""glibc: RES_TIMEOUT in resolv.h, resolv.conf(5) "timeout"."""
-
-MUSL_RETRY_S = 2.5
-"""musl and busybox: the timeout of 5 s divided by two attempts (res_msend.c; nslookup.c, "retry_interval")."""
+from lab.catalogue.timeouts import MUSL_RETRY_S, RES_TIMEOUT_S
 
 
 class Client(StrEnum):

@@ -22,6 +22,13 @@ from lab.session.session import Session
 @click.command()
 @runs_argument
 @output_option("report.html", "Where the page goes.")
+@click.option(
+    "--watch",
+    "watches",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Add the stalls that lab watch --save has stored there.",
+)
 @click.option("--pdf", "as_pdf", is_flag=True, help="Write a PDF too, beside the page; needs Chromium.")
 @click.option(
     "--language",
@@ -32,7 +39,15 @@ from lab.session.session import Session
 )
 @common
 def report(  # noqa: PLR0913  its options
-    runs: Sequence[str], run: Sequence[str], output: Path, *, as_pdf: bool, language: str, as_json: bool, detail: Detail
+    runs: Sequence[str],
+    run: Sequence[str],
+    output: Path,
+    *,
+    watches: Sequence[Path],
+    as_pdf: bool,
+    language: str,
+    as_json: bool,
+    detail: Detail,
 ) -> None:
     """Write stored runs as one HTML page to hand out, which loads nothing and prints on A4.
 
@@ -45,11 +60,12 @@ def report(  # noqa: PLR0913  its options
       lab report                                    the newest run, as report.html
       lab report 20261123T160000Z 20261123T170000Z -o class.html
       lab report --pdf --language zh
+      lab report --watch stalls                     with what lab watch saved
       lab report --json                             every figure of the page
     """
 
     def reported(session: Session) -> Result[ReportData]:
-        result = report_command.report(session, [*runs, *run], output, pdf=as_pdf)
+        result = report_command.report(session, [*runs, *run], output, pdf=as_pdf, watches=watches)
         with session.work.step(f"writing {output.name}"):
             # Of what --json prints, so that the page has no figure that is not in it.
             write_whole(output, render.page(dispatch.document(result.data), Language.named(language)))

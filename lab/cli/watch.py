@@ -14,7 +14,7 @@ from lab.cli.verb import common
 from lab.cli.watch_view import WatchView
 from lab.commands import watch as watch_command
 from lab.commands import watch_compare
-from lab.commands.watch import WatchRequest
+from lab.commands.watch_request import WatchRequest
 from lab.endpoint.endpoint import account
 from lab.foundation.result import Result
 from lab.session.session import Session
@@ -48,6 +48,7 @@ class Duration(click.ParamType[int]):
 @click.option("--lookups", "-n", type=click.IntRange(1, LOOKUPS_MAX), help="How often, one after the other.")
 @click.option("--port", "ports", multiple=True, type=click.IntRange(1, 65535), help="Ports of DNS servers, not 53.")
 @click.option("--no-names", is_flag=True, help="Hash each label of a name before it leaves the machine.")
+@click.option("--trace", is_flag=True, help="Trace conntrack's confirm by kprobe events, to see what it drops.")
 @click.option("--save", type=click.Path(path_type=Path, file_okay=False), help="Store each stall for lab diagnose.")
 @click.option("--metrics", type=click.Path(path_type=Path, dir_okay=False), help="Keep counts there for Prometheus.")
 @click.option("--before", type=click.Path(path_type=Path), help="Compare: the --json output of a watch...")
@@ -62,6 +63,7 @@ def watch(  # noqa: PLR0913  its options
     lookups: int | None,
     ports: tuple[int, ...],
     no_names: bool,
+    trace: bool,
     save: Path | None,
     metrics: Path | None,
     before: Path | None,
@@ -76,9 +78,12 @@ def watch(  # noqa: PLR0913  its options
     stall is judged by the rules of lab diagnose; the process is found by its socket. The last line is a sentence for
     a ticket.
 
-    One static program is sent, over SSH if need be, and ends with the connection; nothing is installed, changed or
-    loaded, and nothing is sent but --lookup. Root is needed, or sudo without a password. It costs what a filtered
-    tcpdump in each namespace costs. A namespace whose processes have ended may exist up to a second longer.
+    With --trace, what confirm drops is seen, not inferred, where the kernel has kprobe events.
+
+    One static program is sent, over SSH if need be, and ends with the connection; nothing is installed, nothing is
+    changed but by --trace, which is undone, nothing is loaded, and nothing is sent but --lookup. Root is needed, or
+    sudo without a password. It costs what a filtered tcpdump in each namespace costs. A namespace whose processes have
+    ended may exist up to a second longer.
 
     With --json each line is a document: one for each stall, the last one for the whole watch.
 
@@ -87,6 +92,7 @@ def watch(  # noqa: PLR0913  its options
       sudo .venv/bin/lab watch                     this machine, until Ctrl-C
       lab watch root@node7.example.com --for 10m --save stalls
       lab watch --lookup www.example.com -n 50     make lookups, and watch them
+      lab watch root@node7.example.com --trace     see what confirm drops
       lab watch --for 10m --json >before.json      ... and after a change
       lab watch --before before.json --after after.json
 
@@ -99,7 +105,7 @@ def watch(  # noqa: PLR0913  its options
     """
     if (before is None) != (after is None):
         raise click.UsageError("--before and --after belong together")
-    if before and any((machine, identity, seconds, lookup, ports, no_names, save, metrics)):
+    if before and any((machine, identity, seconds, lookup, ports, no_names, trace, save, metrics)):
         raise click.UsageError("--before and --after compare stored watches, and watch nothing")
     if lookups is not None and not lookup:
         raise click.UsageError("-n needs --lookup NAME")
@@ -119,6 +125,7 @@ def watch(  # noqa: PLR0913  its options
             lookups=lookups or 1,
             ports=tuple(dict.fromkeys(ports)) or WatchRequest.ports,
             hide_names=no_names,
+            trace=trace,
             save=save,
             metrics=metrics,
         )

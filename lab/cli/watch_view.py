@@ -9,7 +9,7 @@ from lab.cli.terminal import Terminal
 from lab.foundation.result import Result
 from lab.present.json import dispatch as as_json_lines
 from lab.present.text import watch as as_text
-from lab.watch.result import StallSeen, Watched
+from lab.watch.result import StallSeen, TraceState, Watched
 
 
 class WatchView:
@@ -36,10 +36,14 @@ class WatchView:
         with self._terminal.live(lambda: self._present):
             yield
 
-    def take(self, seen: StallSeen | Watched) -> None:
-        """Print a stall, or renew the table."""
+    def take(self, seen: StallSeen | TraceState | Watched) -> None:
+        """Print a stall, or why confirm is not traced, or renew the table."""
         if isinstance(seen, Watched):
             self._present = as_text.present(seen) if self._live else ""
+        elif isinstance(seen, TraceState):
+            # The last document has it, too.
+            if not self._json:
+                self._terminal.show(as_text.untraced(seen))
         else:
             self._terminal.show(as_json_lines.line(seen) if self._json else as_text.stall(seen))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from lab.catalogue import find
 from lab.catalogue.era import Era
 from lab.catalogue.scenario import Expected, Scenario
 from lab.commands.report_gaps import Lack, gaps
+from lab.commands.watch_saved import SavedStall, read_saved
 from lab.commands.workarounds import WorkaroundsTried, again, base_of
 from lab.comparison import review, sweep, twins
 from lab.comparison.cells import Cell, Comparison
@@ -58,6 +60,7 @@ class ReportData:
         workarounds: All workarounds, tried or not.
         changes: What each workaround did to a scenario, in runs of `lab workarounds`.
         lacks: The missing parts.
+        stalls: Stalls of running machines that `lab watch` has stored.
     """
 
     html: Path
@@ -72,9 +75,12 @@ class ReportData:
     workarounds: tuple[Workaround, ...]
     changes: tuple[WorkaroundsTried, ...]
     lacks: tuple[Lack, ...]
+    stalls: tuple[SavedStall, ...]
 
 
-def report(session: Session, run_ids: Sequence[str], html: Path, *, pdf: bool) -> Result[ReportData]:
+def report(
+    session: Session, run_ids: Sequence[str], html: Path, *, pdf: bool, watches: Sequence[Path] = ()
+) -> Result[ReportData]:
     """Return the content of a page about runs.
 
     Args:
@@ -82,13 +88,17 @@ def report(session: Session, run_ids: Sequence[str], html: Path, *, pdf: bool) -
         run_ids: The runs; the newest for none. Of several, the newest trials of each cell count.
         html: Where the page goes.
         pdf: Whether to write a PDF, too.
+        watches: Directories in which `lab watch` has stored stalls.
 
     Raises:
-        BadInput: there is no such run, or none has any trial, or the page's path is that of its PDF.
+        BadInput: a directory has no stall, there is no such run, or none has any trial, or the page's path is that of
+            its PDF.
     """
     if html.suffix == ".pdf":
         raise BadInput(f"{html} would be a page in HTML", hint=f"try: -o {html.with_suffix('.html')} --pdf")
     store = session.store
+    with session.work.step("judging the stored stalls") if watches else nullcontext():
+        stalls = tuple(stall for directory in watches for stall in read_saved(directory))
     runs = sorted({run.id: run for run in _runs(session, run_ids)}.values(), key=lambda run: run.id, reverse=True)
     with session.work.step("judging the stored trials"):
         sweeps = [run for run in runs if is_sweep(run)]
@@ -112,6 +122,7 @@ def report(session: Session, run_ids: Sequence[str], html: Path, *, pdf: bool) -
         dial=curve,
         workarounds=workarounds,
         changes=tuple(again(session, run.id).data for run in runs if base_of(run)),
+        stalls=stalls,
         lacks=tuple(gaps(reviewed.comparison, shown, curve, untried)),
     )
     return Result(data, AS_ASKED)

@@ -9,25 +9,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.endpoint.endpoint import Account
-from lab.evidence.constants import DNS_PORT
-from lab.foundation.errors import BadInput, BrokenEnvironment
+from lab.commands.watch_request import WatchRequest
+from lab.commands.watch_saved import SAVED_MAX
+from lab.foundation.errors import BrokenEnvironment
 from lab.foundation.files import write_whole
 from lab.foundation.result import Result
 from lab.remote_check import look as looks
 from lab.remote_check.look import Look
+from lab.remote_check.packet_data import find_offset
 from lab.remote_check.program import WATCH, architecture, built
-from lab.remote_check.reach import reached
+from lab.remote_check.reach import Reach, reached
 from lab.remote_check.require import require_machine, require_root
 from lab.session.session import Session
 from lab.watch.case import file_name
+from lab.watch.events import ClockTick, WatchBegun
 from lab.watch.judge import Saver
 from lab.watch.metrics import metrics_text
-from lab.watch.protocol import ClockTick, WatchBegun, parse
-from lab.watch.result import StallSeen, Watched
+from lab.watch.protocol import parse
+from lab.watch.result import StallSeen, TraceState, Watched
 from lab.watch.watcher import Watcher
-
-HERE = "this machine"
 
 PIECE_BYTES = 1 << 16
 LINE_MAX = 1 << 20
@@ -42,50 +42,14 @@ METRICS_S = 15.0
 STALLS_MAX = 1000
 """Most stalls kept for the result; all are counted."""
 
-SAVED_MAX = 1000
-"""Most stalls whose files are stored."""
-
 UNREAD_MAX = 1000
 """Damaged lines after which the output is not the program's."""
 
-Seen = Callable[[StallSeen | Watched], None]
+NO_OFFSET = (
+    "where a packet's fields are is not known: this kernel has no BTF (/sys/kernel/btf/vmlinux), and is none of RHEL 7"
+)
 
-
-@dataclass(frozen=True)
-class WatchRequest:
-    """What is asked for.
-
-    Attributes:
-        account: The machine; None for this one.
-        seconds: How long to watch; None for no limit.
-        lookup: A name to look up; None for none.
-        lookups: How often.
-        ports: Ports of DNS servers.
-        hide_names: Whether names are hashed.
-        save: A directory for the files of each stall; None for none.
-        metrics: A file for Prometheus; None for none.
-    """
-
-    account: Account | None = None
-    seconds: int | None = None
-    lookup: str | None = None
-    lookups: int = 1
-    ports: tuple[int, ...] = (DNS_PORT,)
-    hide_names: bool = False
-    save: Path | None = None
-    metrics: Path | None = None
-
-    @property
-    def machine(self) -> str:
-        """The machine's name in messages."""
-        return self.account.machine if self.account else HERE
-
-    def arguments(self) -> list[str]:
-        """Return the program's arguments."""
-        options = [part for port in self.ports for part in ("--port", str(port))]
-        options += ["--no-names"] if self.hide_names else []
-        options += ["--seconds", str(self.seconds)] if self.seconds else []
-        return options + (["--lookup", self.lookup, "--lookups", str(self.lookups)] if self.lookup else [])
+Seen = Callable[[StallSeen | TraceState | Watched], None]
 
 
 @dataclass
@@ -99,6 +63,7 @@ class _WatchUnderWay:
     stalls: deque[StallSeen] = field(default_factory=lambda: deque(maxlen=STALLS_MAX))
     started: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     wrote: float = 0.0
+    untraced: str = ""
 
     def follow(self, output: io.RawIOBase) -> None:
         """Take every line until the output ends.
@@ -126,6 +91,9 @@ class _WatchUnderWay:
     def tick(self) -> None:
         """Show the present state, once a second."""
         present = self.watched("")
+        if present.trace and present.trace.why_not != self.untraced:
+            self.untraced = present.trace.why_not
+            self.seen(present.trace)
         self.seen(present)
         if self.ask.metrics and time.monotonic() - self.wrote >= METRICS_S:
             self.write_metrics(present)
@@ -161,6 +129,7 @@ class _WatchUnderWay:
             unfinished=watcher.unfinished,
             not_seen=tuple(watcher.not_seen),
             ended=ended,
+            trace=watcher.trace,
         )
 
 
@@ -170,23 +139,26 @@ def watch(session: Session, ask: WatchRequest, seen: Seen) -> Result[Watched]:
     Args:
         session: The lab in use.
         ask: What is asked for.
-        seen: Called with each stall, and once a second with the present state.
+        seen: Called with each stall, once a second with the present state, and with the trace when it fails.
 
     Raises:
         BadInput: the directory or file cannot be written.
         BrokenEnvironment: the machine lacks something, or refuses the login.
     """
-    _require_writable(ask)
+    ask.require_writable()
     with reached(ask.account, session.work) as reach:
         with session.work.step("looking at it", ask.machine):
             look = looks.parse(reach.look(()))
         require_machine(look, architecture(), "lab watch")
         require_root(look, "packets and sockets of all network namespaces can be read only by root")
         program = built(session.home, session.work, WATCH)
-        under_way = _WatchUnderWay(ask, look, seen, Watcher(frozenset(ask.ports), _saver(ask.save)))
+        offset = _offset(ask, reach, look, session)
+        watcher = Watcher(frozenset(ask.ports), _saver(ask.save), traces=ask.trace)
+        watcher.untraced = NO_OFFSET if ask.trace and offset is None else ""
+        under_way = _WatchUnderWay(ask, look, seen, watcher)
         ended = ""
         try:
-            with reach.run(WATCH, program, ask.arguments(), sudo=not look.is_root) as output:
+            with reach.run(WATCH, program, ask.arguments(offset), sudo=not look.is_root) as output:
                 under_way.follow(output)
         except KeyboardInterrupt:
             if not under_way.watcher.began.monotonic_ns:
@@ -202,14 +174,12 @@ def watch(session: Session, ask: WatchRequest, seen: Seen) -> Result[Watched]:
     return Result(watched, watched.exit_status)
 
 
-def _require_writable(ask: WatchRequest) -> None:
-    try:
-        if ask.save:
-            ask.save.mkdir(parents=True, exist_ok=True)
-        if ask.metrics:
-            write_whole(ask.metrics, "")
-    except OSError as error:
-        raise BadInput(f"{error.filename or ask.save} cannot be written: {error.strerror}") from error
+def _offset(ask: WatchRequest, reach: Reach, look: Look, session: Session) -> int | None:
+    """Return the offset that a trace needs; None without a trace, or where it is not known."""
+    if not ask.trace:
+        return None
+    with session.work.step("reading the kernel's types", ask.machine):
+        return find_offset(reach, look)
 
 
 def _require_getent(ask: WatchRequest, watcher: Watcher) -> None:

@@ -1,4 +1,4 @@
-"""Return values of `__nf_conntrack_confirm` for DNS packets, printed by systemtap or bpftrace scripts.
+"""Return values of `__nf_conntrack_confirm` for DNS packets, by systemtap or bpftrace scripts, or by `lab watch`.
 
 Both the article's script and the lab's own scripts are parsed.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from lab.evidence import flow
-from lab.evidence.constants import IPV4_FLOW
+from lab.evidence.constants import ANY_FLOW, IPV4_FLOW
 from lab.evidence.fields import PORT_MAX, parse_integer
 from lab.evidence.flow import Flow
 
@@ -30,6 +30,8 @@ _BPFTRACE = re.compile(
     r"\s*\d{1,20} returned (?P<ret>-?\d{1,10}) port (?P<sport>\d{1,5}) id (?P<id>\d{1,5}) ct (?P<ct>[0-9a-f]{1,16}) -> "
     r"[0-9a-f]{1,16}\s*"
 )
+# lab watch --trace --save
+_WATCHED = re.compile(rf"\s*\d{{1,20}} confirm returned (?P<ret>\d{{1,10}}) {ANY_FLOW} id (?P<id>\d{{1,5}})\s*")
 _NAMES = re.compile(r"\s*(?:ready|Attaching \d{1,3} probes?\.\.\.)\s*")
 
 
@@ -61,7 +63,7 @@ class Confirm:
 def is_line(line: str) -> bool:
     """Return whether a line was printed by one of these scripts."""
     likely = "confirm" in line or " returned " in line
-    return likely and any(pattern.fullmatch(line) for pattern in (_ENTERED, _RETURNED, _STAP, _BPFTRACE))
+    return likely and any(pattern.fullmatch(line) for pattern in (_ENTERED, _RETURNED, _STAP, _BPFTRACE, _WATCHED))
 
 
 def parse(lines: Iterable[tuple[int, str]]) -> tuple[Confirm, ...]:
@@ -84,9 +86,20 @@ def parse(lines: Iterable[tuple[int, str]]) -> tuple[Confirm, ...]:
             for at in waiting:
                 confirms[at] = replace(confirms[at], returned=int(returned["ret"]), returned_line=number)
             waiting = []
-        elif (whole_line := _STAP.fullmatch(line) or _BPFTRACE.fullmatch(line)) and whole_line["ret"] is not None:
+        elif (whole_line := _whole(line)) and whole_line["ret"] is not None:
             confirms += _confirm(whole_line, number, int(whole_line["ret"]))
     return tuple(each if each.returned_line == each.line else replace(each, sure=alternate) for each in confirms)
+
+
+def confirm_line(realtime_us: int, returned: int, of: Flow, dns_id: int) -> str:
+    """Return the line of a query that was passed to confirm, as `lab watch` saves it."""
+    source, destination = (f"[{address}]" if ":" in address else address for address in (of.src, of.dst))
+    return f"{realtime_us} confirm returned {returned} {source}:{of.sport}->{destination}:{of.dport} id {dns_id}"
+
+
+def _whole(line: str) -> re.Match[str] | None:
+    """Return a line that has both the packet and the return value."""
+    return _STAP.fullmatch(line) or _BPFTRACE.fullmatch(line) or _WATCHED.fullmatch(line)
 
 
 def _confirm(match: re.Match[str], line: int, returned: int | None) -> Iterator[Confirm]:
@@ -96,7 +109,7 @@ def _confirm(match: re.Match[str], line: int, returned: int | None) -> Iterator[
         of = flow.parse(parts["src"], parts["sport"], parts["dst"], parts["dport"]) if parts.get("src") else None
     except ValueError:
         return
-    ct = int(parts["ct"], 16) or None if parts["ct"] else None
+    ct = int(parts["ct"], 16) or None if parts.get("ct") else None
     yield Confirm(
         of, sport, dns_id, ct, returned, sure=True, line=line, returned_line=line if returned is not None else 0
     )

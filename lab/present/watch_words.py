@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab import __version__
 from lab.present.figures import fine_interval, share
 from lab.watch.before_after import ComparedCounts
-from lab.watch.result import StallCount, Watched
+from lab.watch.result import StallCount, TraceState, Watched
 
 _CAUSES_MAX = 4
 _PLACES_MAX = 3
@@ -16,12 +16,36 @@ def sentence(data: Watched) -> str:
     replica = ", a replica: the lab's ctrewind is loaded" if data.replica else ""
     what = f"{_counted(data.count)}{_by_cause(data)}"
     lost = f"; the watch itself lost {data.lost} packets" if data.lost else ""
-    spaces = "1 network namespace" if len(data.namespaces) == 1 else f"{len(data.namespaces)} network namespaces"
     day = data.began.partition("T")[0]
     return (
-        f"Kernel {data.kernel}{replica}: in {duration(data.watched_s)} {what}, in {spaces} with lookups{lost}. "
+        f"Kernel {data.kernel}{replica}: in {duration(data.watched_s)} {what}{_spaces(data)}{_dropped(data)}{lost}. "
         f"Watched by the five-second lab {__version__} on {day}."
     )
+
+
+def _spaces(data: Watched) -> str:
+    """Return in how many network namespaces, where there was a lookup at all."""
+    asked, quiet = len(data.namespaces), data.quiet
+    if asked:
+        return f", in {asked} network namespace{'s' if asked > 1 else ''}"
+    return f" in any of {quiet} network namespaces" if quiet > 1 else ""
+
+
+def _dropped(data: Watched) -> str:
+    if not data.dropped:
+        return ""
+    stalled = data.count.stalled
+    which = "the stalled lookup" if stalled == 1 else f"{data.dropped} of the {stalled} stalled lookups"
+    return f"; a query of {which} was seen to be dropped at confirm"
+
+
+def traced(trace: TraceState) -> str:
+    """Return what the trace of confirm has seen, or why there is none."""
+    queries = f"{trace.confirms} quer{'y' if trace.confirms == 1 else 'ies'} traced at confirm, {trace.dropped} dropped"
+    if trace.why_not:
+        why = f"confirm is not traced: {trace.why_not}"
+        return f"{why} (until then: {queries})" if trace.confirms else why
+    return f"{queries}; the trace lost {trace.lost} events" if trace.lost else queries
 
 
 def _counted(count: StallCount) -> str:

@@ -33,6 +33,9 @@ class Reach(Protocol):
             BrokenEnvironment: it could not be run.
         """
 
+    def read(self, path: str) -> bytes | None:
+        """Return a file that every user may read; None if there is none."""
+
     def run(
         self, program: HostProgram, built: Path, arguments: Sequence[str], *, sudo: bool
     ) -> AbstractContextManager[io.RawIOBase]:
@@ -57,6 +60,13 @@ class Here:
     def look(self, modules: Sequence[str]) -> str:
         """See Reach."""
         return process.output_of(["sh", _script("look.sh"), *modules], bound_s=LOOK_BOUND_S)
+
+    def read(self, path: str) -> bytes | None:
+        """See Reach."""
+        try:
+            return Path(path).read_bytes()
+        except OSError:
+            return None
 
     @contextmanager
     def run(
@@ -87,6 +97,11 @@ class There:
         """See Reach."""
         script = _script("look.sh").read_text(encoding="utf-8")
         return self._shell.ask(["sh", "-c", script, "look.sh", *modules], bound_s=LOOK_BOUND_S)
+
+    def read(self, path: str) -> bytes | None:
+        """See Reach."""
+        done = self._shell.run(["cat", path])
+        return done.stdout if done.status == 0 else None
 
     @contextmanager
     def run(self, program: HostProgram, built: Path, arguments: Sequence[str], *, sudo: bool) -> Iterator[io.RawIOBase]:

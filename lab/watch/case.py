@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from lab.diagnosis.conclusion import Conclusion, conclude
 from lab.diagnosis.recognise import recognise
 from lab.evidence.unsent import UnsentSocket, unsent_line
+from lab.watch.events import PacketSeen
 from lab.watch.exchanges import SECOND_NS, Exchange
 from lab.watch.namespaces import NamespaceWatch
 from lab.watch.pcapng import capture_file
-from lab.watch.protocol import PacketSeen
 
 OPENED_NS = 5 * SECOND_NS // 4
 """How long before it was seen first a socket may have been opened: sockets are looked at once a second."""

@@ -6,15 +6,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from lab.catalogue.timeouts import RES_TIMEOUT_S
 from lab.diagnosis.book import SAME_S
 from lab.diagnosis.fates import RETRY_S, SLOW_S
+from lab.watch.events import PacketSeen
 from lab.watch.glance import Glance
-from lab.watch.protocol import PacketSeen
 
 SECOND_NS = 10**9
-
-RES_TIMEOUT_S = 5
-"""Timeout of glibc's resolver without option (resolv.h); musl waits half as long (res_msend.c)."""
 
 SETTLED_NS = int(1.2 * SECOND_NS)
 """How long a lookup that waited is followed after its last packet, if all is answered: longer than SLOW_S."""

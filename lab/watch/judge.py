@@ -14,10 +14,11 @@ from lab.evidence.constants import DNS_PORT
 from lab.evidence.errors import UnreadableError
 from lab.evidence.unsent import UnsentSocket
 from lab.watch import labels
-from lab.watch.case import conclude_files, files_of_exchange, files_of_socket
+from lab.watch.case import OPENED_NS, conclude_files, files_of_exchange, files_of_socket
+from lab.watch.confirmed import ConfirmBook, count_dropped, trace_file
+from lab.watch.events import SocketWaits
 from lab.watch.exchanges import SECOND_NS, Exchange
 from lab.watch.namespaces import NamespaceWatch
-from lab.watch.protocol import SocketWaits
 from lab.watch.result import StallSeen
 
 JUDGED_MAX = 50
@@ -37,10 +38,20 @@ def unsaved(_number: int, _namespace: str, _files: Mapping[str, bytes]) -> Path 
 
 @dataclass(frozen=True)
 class _SeenStall:
-    """What is seen of a stall: when it began and how long it waited, its process, name, types, and packets lost."""
+    """What is seen of a stall.
+
+    Attributes:
+        times_ns: When it began, and how long it waited.
+        process: Its process.
+        dropped: Queries of it that confirm dropped.
+        name: The name.
+        qtypes: Query types.
+        lost: Packets that the watch itself lost.
+    """
 
     times_ns: tuple[int, int]
     process: str
+    dropped: int
     name: str = ""
     qtypes: tuple[str, ...] = ()
     lost: int = 0
@@ -57,11 +68,13 @@ class Judge:
     Args:
         ports: Ports of DNS servers.
         save: Stores the files of each stall.
+        book: The queries that were passed to confirm; None if confirm is not traced.
     """
 
-    def __init__(self, ports: frozenset[int], save: Saver) -> None:
+    def __init__(self, ports: frozenset[int], save: Saver, book: ConfirmBook | None = None) -> None:
         self._ports = ports
         self._save = save
+        self._book = book
         self._number = 0
         self._judged = 0
 
@@ -81,9 +94,11 @@ class Judge:
         lost = space.lost_since(exchange.first_ns)
         files: dict[str, bytes] = {}
         conclusion = None
+        parts = [exchange, *(other for _, other in beside)]
+        confirmed = self._book.of_exchange(parts) if self._book else ()
         if self._judged < JUDGED_MAX:
             self._judged += 1
-            files = files_of_exchange(space, exchange, beside, present, self._ports)
+            files = files_of_exchange(space, exchange, beside, present, self._ports) | trace_file(confirmed, present[1])
             conclusion = conclude_files(files)
             if not _shows_a_wait(exchange, conclusion):
                 return None
@@ -93,6 +108,7 @@ class Judge:
         seen = _SeenStall(
             (exchange.first_ns, waited_ns),
             _process(current),
+            count_dropped(confirmed),
             next((one.name for one in asked if one and one.name), ""),
             tuple(one.qtype for one in asked if one and one.qtype),
             lost,
@@ -107,11 +123,16 @@ class Judge:
         socket = UnsentSocket(first.port, first.remote, DNS_PORT, open_s, process or "a process")
         files: dict[str, bytes] = {}
         conclusion = None
+        confirmed = (
+            self._book.of_socket(first.port, first.remote, first.since_ns - OPENED_NS, last.monotonic_ns)
+            if self._book
+            else ()
+        )
         if self._judged < JUDGED_MAX:
             self._judged += 1
-            files = files_of_socket(space, socket, first.since_ns)
+            files = files_of_socket(space, socket, first.since_ns) | trace_file(confirmed, present[1])
             conclusion = conclude_files(files)
-        seen = _SeenStall((first.since_ns, waited_ns), process)
+        seen = _SeenStall((first.since_ns, waited_ns), process, count_dropped(confirmed))
         return self._stall(space, seen, present[1], files, conclusion)
 
     def _stall(
@@ -124,7 +145,7 @@ class Judge:
     ) -> StallSeen:
         self._number += 1
         begun_ns, waited_ns = seen.times_ns
-        answer, cause, certain, says = _judged(conclusion, seen.lost)
+        answer, cause, certain, says = _judged(conclusion, seen)
         stall = StallSeen(
             number=self._number,
             time=_iso(begun_ns + ahead_ns),
@@ -141,18 +162,23 @@ class Judge:
             rose=_rises(space, begun_ns),
             lost=seen.lost,
             saved=self._save(self._number, space.label, files) if files else None,
+            dropped_at_confirm=seen.dropped if self._book else None,
         )
+        space.dropped += bool(seen.dropped)
         space.causes[cause or answer] += 1
         space.last = str(cause or answer)
         return stall
 
 
-def _judged(conclusion: Conclusion | None, lost: int) -> tuple[Answer, Cause | None, bool, str]:
-    """Return answer, cause, whether it is certain, and the sentence."""
+def _judged(conclusion: Conclusion | None, seen: _SeenStall) -> tuple[Answer, Cause | None, bool, str]:
+    """Return answer, cause, whether it is certain, and the sentence.
+
+    A drop at confirm that was seen needs no other packet: packets that the watch lost do not matter then.
+    """
     if conclusion is None:
         return Answer.CANNOT_TELL, None, False, f"not judged: there were more than {JUDGED_MAX} stalls in a second"
-    if lost:
-        says = f"cannot tell: the watch itself lost {lost} packets here at that time; {conclusion.sentence}"
+    if seen.lost and not (seen.dropped and conclusion.certain and conclusion.answer is Answer.THIS_BUG):
+        says = f"cannot tell: the watch itself lost {seen.lost} packets here at that time; {conclusion.sentence}"
         return Answer.CANNOT_TELL, None, False, says
     finding = conclusion.finding
     known = finding is not None and finding.grade is not Grade.OPEN

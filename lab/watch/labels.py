@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from lab.watch.protocol import NamespaceFound
+from lab.foundation.printable import printable
+from lab.watch.events import NamespaceFound
 
 HOST = "host"
 """The namespace in which the program runs: the machine's own."""
@@ -43,7 +44,11 @@ def _unescaped(name: str) -> str:
 
 
 def of_namespace(found: NamespaceFound, own_inode: int) -> str:
-    """Return the name under which a namespace is shown."""
+    """Return the name under which a namespace is shown, on one line."""
+    return printable(_of_namespace(found, own_inode))
+
+
+def _of_namespace(found: NamespaceFound, own_inode: int) -> str:
     if found.inode == own_inode:
         return HOST
     unit = of_control_group(found.cgroup)
@@ -57,6 +62,6 @@ def of_namespace(found: NamespaceFound, own_inode: int) -> str:
 
 
 def of_process(pid: int, comm: str, cgroup: str) -> str:
-    """Return a process's description."""
+    """Return a process's description, on one line: processes choose their names themselves."""
     unit = of_control_group(cgroup)
-    return f"{comm}[{pid}] in {unit}" if unit else f"{comm}[{pid}]"
+    return printable(f"{comm}[{pid}] in {unit}" if unit else f"{comm}[{pid}]")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
-from lab.watch.result import NamespaceTally, Watched
+from lab.watch.result import NamespaceTally, Watched, added
 
 
 def metrics_text(watched: Watched) -> str:
@@ -33,18 +31,8 @@ def _merged(tallies: Iterable[NamespaceTally]) -> list[NamespaceTally]:
     merged: dict[str, NamespaceTally] = {}
     for each in tallies:
         known = merged.get(_labels(each))
-        merged[_labels(each)] = each if known is None else _sum(known, each)
+        merged[_labels(each)] = each if known is None else added(known, each)
     return list(merged.values())
-
-
-def _sum(one: NamespaceTally, other: NamespaceTally) -> NamespaceTally:
-    return replace(
-        one,
-        lookups=one.lookups + other.lookups,
-        stalled=one.stalled + other.stalled,
-        causes=Counter(one.causes) + Counter(other.causes),
-        lost=one.lost + other.lost,
-    )
 
 
 def _family(name: str, kind: str, what: str, values: Iterable[str]) -> Iterator[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from lab.catalogue.timeouts import RES_DFLRETRY, RES_MAXRETRANS_S, RES_SHORTEST_S, RES_TIMEOUT_S
 from lab.evidence import resolv_conf
-from lab.watch.exchanges import RES_TIMEOUT_S, SECOND_NS, Exchanges
-from lab.watch.protocol import PacketSeen, SocketWaits
+from lab.watch.events import PacketSeen, SocketWaits
+from lab.watch.exchanges import SECOND_NS, Exchanges
 from lab.watch.result import NamespaceTally
 from lab.watch.silence import Waiting
 
@@ -21,11 +22,12 @@ CLASH_NS = 5 * SECOND_NS // 2
 """How long after its query a lost packet is counted at the latest: verdicts come in milliseconds, readings are a second
 apart."""
 
-RES_DFLRETRY = 2
-"""Attempts of glibc's resolver without option (resolv.h)."""
+SHORT_TIMEOUT_S = 2.0
+"""Without options a socket that waits for less has met no timeout: the shortest is musl's, and sockets are looked at
+once a second."""
 
-TIMEOUT_MAX_S = 30
-"""RES_MAXRETRANS, resolv.h."""
+NEARLY = 0.9
+"""Part of a timeout that a socket is seen to wait at least: the lab's clocks and the resolver's differ."""
 
 
 class Readings:
@@ -60,6 +62,7 @@ class NamespaceWatch:
         queues: Readings of its queues to user space.
         configuration: Its resolv.conf; empty when not known.
         longest_ns: The longest time that a lookup takes, by resolv.conf.
+        shortest_ns: The shortest time that a socket is seen to wait in a lookup that stalls.
         owners: Sockets that wait, with their processes, by port.
         silent: Sockets to DNS servers of which no packet was captured.
         others: Packets without a DNS message.
@@ -68,6 +71,7 @@ class NamespaceWatch:
         causes: Stalled ones, by cause.
         last: The cause of the last stall.
         lost: Packets that the watch itself lost.
+        dropped: Stalled lookups of which confirm is seen to have dropped a query.
         present: Whether it still exists.
     """
 
@@ -78,6 +82,7 @@ class NamespaceWatch:
     queues: Readings = field(default_factory=Readings)
     configuration: str = ""
     longest_ns: int = RES_TIMEOUT_S * RES_DFLRETRY * SECOND_NS
+    shortest_ns: int = int(SHORT_TIMEOUT_S * SECOND_NS)
     owners: dict[int, SocketWaits] = field(default_factory=dict)
     silent: Waiting = field(default_factory=dict)
     others: deque[PacketSeen] = field(default_factory=lambda: deque(maxlen=OTHERS_MAX))
@@ -86,6 +91,7 @@ class NamespaceWatch:
     causes: Counter[str] = field(default_factory=Counter)
     last: str = ""
     lost: int = 0
+    dropped: int = 0
     present: bool = True
 
     @property
@@ -96,17 +102,26 @@ class NamespaceWatch:
     def tally(self) -> NamespaceTally:
         """Return its counts."""
         return NamespaceTally(
-            self.label, self.inode, self.present, self.lookups, self.stalled, dict(self.causes), self.last, self.lost
+            namespace=self.label,
+            inode=self.inode,
+            present=self.present,
+            lookups=self.lookups,
+            stalled=self.stalled,
+            causes=dict(self.causes),
+            last=self.last,
+            lost=self.lost,
+            dropped=self.dropped,
         )
 
     def configure(self, text: str) -> None:
         """Take over a resolv.conf."""
         self.configuration = text
         conf = resolv_conf.parse(text)
-        timeout_s = conf.number("timeout", RES_TIMEOUT_S)
+        timeout_s = max(conf.number("timeout", RES_TIMEOUT_S), RES_SHORTEST_S)
         servers = max(1, len(conf.nameservers))
         self.longest_ns = timeout_s * conf.number("attempts", RES_DFLRETRY) * servers * SECOND_NS
-        self.exchanges.timeout_s = min(max(timeout_s, RES_TIMEOUT_S), TIMEOUT_MAX_S)
+        self.shortest_ns = int(min(SHORT_TIMEOUT_S, NEARLY * timeout_s) * SECOND_NS)
+        self.exchanges.timeout_s = min(max(timeout_s, RES_TIMEOUT_S), RES_MAXRETRANS_S)
 
     def lost_since(self, at_ns: int) -> int:
         """Return how many packets the watch itself has lost since then, within the second before included."""

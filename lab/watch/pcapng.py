@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from lab.evidence import frames
 from lab.evidence.constants import DNS_PORT
 from lab.evidence.packets import ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV6_BYTES, SLL2, TCP, UDP
-from lab.watch.protocol import PacketSeen
+from lab.watch.events import PacketSeen
 
 _SECTION = int.from_bytes(frames.SECTION)
 _MAGIC = 0x1A2B3C4D

@@ -6,11 +6,28 @@ import ipaddress
 import sys
 from binascii import unhexlify
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
 
-from lab.evidence.packets import IPV4_BYTES, IPV6_BYTES, OUTGOING
+from lab.evidence.packets import IPV4_BYTES, IPV6_BYTES
+from lab.watch.events import (
+    ClockTick,
+    ConfigurationRead,
+    ConfirmSeen,
+    CountersRead,
+    LookupMade,
+    NamespaceFound,
+    NamespaceGone,
+    NamespaceMissing,
+    PacketSeen,
+    PacketsLost,
+    QueuesRead,
+    SocketWaits,
+    TraceBegun,
+    TraceLost,
+    TraceRefused,
+    WatchBegun,
+    WatchEvent,
+)
 
 VERSION = "1"
 """Version of the lines: the second word of the first one."""
@@ -23,161 +40,7 @@ PORT_MAX, INTERFACE_MAX, KIND_MAX = 0xFFFF, 0x7FFFFFFF, 0xFF
 
 _HEADER_BYTES = {4: IPV4_BYTES, 6: IPV6_BYTES}
 _WORD_BYTES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class WatchBegun:
-    """The first line: the inode of the program's own network namespace."""
-
-    inode: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClockTick:
-    """Both clocks, read together, in nanoseconds: once a second."""
-
-    monotonic_ns: int
-    realtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceFound:
-    """A network namespace, or more about a known one.
-
-    Attributes:
-        number: Its number in the other lines.
-        inode: Its inode, as in `readlink /proc/self/ns/net`.
-        pid: A process in it; 0 for none.
-        comm: The process's name.
-        cgroup: The process's /proc/PID/cgroup.
-        hostname: HOSTNAME of its environment; empty for none.
-        path: The namespace's file, if it has one; empty for none.
-    """
-
-    number: int
-    inode: int
-    pid: int
-    comm: str
-    cgroup: str
-    hostname: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceGone:
-    """A network namespace has ended."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceMissing:
-    """A network namespace that cannot be watched, and why."""
-
-    inode: int
-    why: str
-
-
-class PacketSeen(NamedTuple):
-    """A packet: its IP header and what follows, without payload other than a DNS header and question."""
-
-    number: int
-    monotonic_ns: int
-    interface: int
-    kind: int
-    data: bytes
-
-    @property
-    def outgoing(self) -> bool:
-        """Whether it was sent from this namespace."""
-        return self.kind == OUTGOING
-
-
-@dataclass(frozen=True, slots=True)
-class PacketsLost:
-    """Packets for which the program's own socket had no room."""
-
-    number: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class CountersRead:
-    """Counters of conntrack, summed over the processors, as `name=value` words."""
-
-    number: int
-    monotonic_ns: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class QueuesRead:
-    """The text of /proc/net/netfilter/nfnetlink_queue."""
-
-    number: int
-    monotonic_ns: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigurationRead:
-    """The text of resolv.conf."""
-
-    number: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class SocketWaits:
-    """A UDP socket that waits for an answer for about a second or more, with its process.
-
-    Attributes:
-        number: The namespace.
-        monotonic_ns: When it was seen.
-        since_ns: When it was seen first, or when its last query was sent.
-        port: Its local port.
-        inode: Its inode.
-        remote: The server's address, if no packet of it was captured; else empty.
-        pid: The process; 0 if it was not found.
-        comm: The process's name.
-        cgroup: The process's /proc/PID/cgroup.
-    """
-
-    number: int
-    monotonic_ns: int
-    since_ns: int
-    port: int
-    inode: int
-    remote: str
-    pid: int
-    comm: str
-    cgroup: str
-
-
-@dataclass(frozen=True, slots=True)
-class LookupMade:
-    """A lookup by getent, made by the program: its exit status is -1 for a signal, 127 for no getent."""
-
-    order: int
-    begun_ns: int
-    took_ns: int
-    status: int
-
-
-WatchEvent = (
-    WatchBegun
-    | ClockTick
-    | NamespaceFound
-    | NamespaceGone
-    | NamespaceMissing
-    | PacketSeen
-    | PacketsLost
-    | CountersRead
-    | QueuesRead
-    | ConfigurationRead
-    | SocketWaits
-    | LookupMade
-)
+_ADDRESS_BYTES = frozenset({4, 16})
 
 
 def parse(line: str) -> WatchEvent | None:
@@ -284,6 +147,22 @@ def _lookup(rest: str) -> LookupMade:
     return LookupMade(order, begun_ns, took_ns, int(status))
 
 
+def _confirm(rest: str) -> ConfirmSeen:
+    words = _words(rest, 7)
+    at_ns, returned = map(_number, words[:2])
+    source, destination = unhexlify(words[2]), unhexlify(words[4])
+    if len(source) not in _ADDRESS_BYTES or len(source) != len(destination):
+        raise ValueError(rest)
+    sport, dport, dns_id = (_number(words[at], PORT_MAX) for at in (3, 5, 6))
+    return ConfirmSeen(at_ns, returned, source, sport, destination, dport, dns_id)
+
+
+def _traced(rest: str) -> TraceBegun:
+    if rest:
+        raise ValueError(rest)
+    return TraceBegun()
+
+
 _READERS: Mapping[str, Callable[[str], WatchEvent]] = MappingProxyType(
     {
         "watch": _begun,
@@ -299,5 +178,9 @@ _READERS: Mapping[str, Callable[[str], WatchEvent]] = MappingProxyType(
         "o": _socket,
         "s": _socket,
         "l": _lookup,
+        "traced": _traced,
+        "k": _confirm,
+        "klost": lambda rest: TraceLost(_number(rest)),
+        "untraced": lambda rest: TraceRefused(_text(rest)),
     }
 )

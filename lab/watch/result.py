@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.comparison.statistics import share_interval
@@ -56,6 +57,7 @@ class StallSeen:
         rose: Counters of conntrack that rose meanwhile in its namespace.
         lost: Packets that the watch itself lost there meanwhile.
         saved: The directory of its files; None without --save.
+        dropped_at_confirm: Queries of it that confirm is seen to have dropped; None if confirm was not traced.
     """
 
     number: int
@@ -73,6 +75,7 @@ class StallSeen:
     rose: Mapping[str, int]
     lost: int
     saved: Path | None
+    dropped_at_confirm: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class NamespaceTally:
         causes: Stalled lookups by cause; by the answer where the cause is not known.
         last: The cause of the last stall, or the answer; empty without one.
         lost: Packets that the watch itself lost there.
+        dropped: Stalled lookups of which confirm is seen to have dropped a query.
     """
 
     namespace: str
@@ -98,11 +102,25 @@ class NamespaceTally:
     causes: Mapping[str, int]
     last: str
     lost: int
+    dropped: int = 0
 
     @property
     def count(self) -> StallCount:
         """The stalled lookups among all of it."""
         return StallCount(self.stalled, self.lookups)
+
+
+def added(one: NamespaceTally, other: NamespaceTally) -> NamespaceTally:
+    """Return the sum of the counts of two namespaces, under the first one's name."""
+    return replace(
+        one,
+        lookups=one.lookups + other.lookups,
+        stalled=one.stalled + other.stalled,
+        causes=Counter(one.causes) + Counter(other.causes),
+        last=other.last or one.last,
+        lost=one.lost + other.lost,
+        dropped=one.dropped + other.dropped,
+    )
 
 
 @dataclass(frozen=True)
@@ -116,6 +134,23 @@ class GetentLookup:
 
     took_s: float
     found: bool
+
+
+@dataclass(frozen=True)
+class TraceState:
+    """The trace of confirm.
+
+    Attributes:
+        confirms: Queries that were passed to confirm.
+        dropped: Queries that confirm dropped.
+        lost: Events that the trace lost, at least.
+        why_not: Why confirm is not traced, or not any more; empty while it is.
+    """
+
+    confirms: int = 0
+    dropped: int = 0
+    lost: int = 0
+    why_not: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +173,7 @@ class Watched:
         unfinished: Lookups that were under way at the end, or when their namespace ended.
         not_seen: Why namespaces could not be watched, one sentence each.
         ended: Why it ended before it should; empty when it ended as asked.
+        trace: The trace of confirm; None if it was not asked for.
     """
 
     machine: str
@@ -155,6 +191,12 @@ class Watched:
     unfinished: int
     not_seen: tuple[str, ...]
     ended: str
+    trace: TraceState | None = None
+
+    @property
+    def dropped(self) -> int:
+        """Stalled lookups of which confirm is seen to have dropped a query."""
+        return sum(each.dropped for each in self.namespaces)
 
     @property
     def count(self) -> StallCount:

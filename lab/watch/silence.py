@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lab.watch.events import SocketWaits
 from lab.watch.exchanges import SECOND_NS
-from lab.watch.protocol import SocketWaits
 
 _AGAIN_NS = 3 * SECOND_NS
 """glibc closes a socket without any answer and opens another one (res_send.c): it is reported a second or two later. A
 lookup without one for longer has ended."""
 
 _NOW_NS = SECOND_NS // 2
-
-_SHORTEST_NS = 2 * SECOND_NS
-"""A socket that waits for less has met no timeout: without options the shortest is musl's, of 2.5 s, and sockets are
-looked at once a second."""
 
 Waiting = dict[int, tuple[SocketWaits, SocketWaits]]
 """By inode: when a socket was seen first, and last."""
@@ -41,18 +37,21 @@ def take_silent(waiting: Waiting, socket: SocketWaits, longest_ns: int) -> None:
     waiting[socket.inode] = (first, socket)
 
 
-def pop_ended(waiting: Waiting, now_ns: int, *, everything: bool = False) -> Iterator[tuple[SocketWaits, SocketWaits]]:
+def pop_ended(
+    waiting: Waiting, now_ns: int, shortest_ns: int, *, everything: bool = False
+) -> Iterator[tuple[SocketWaits, SocketWaits]]:
     """Yield the lookups that have ended and met a timeout, by their first and last sight, and forget all that ended.
 
     Args:
         waiting: The sockets that wait.
         now_ns: The present time.
+        shortest_ns: A socket that waits for less has met no timeout.
         everything: Whether all have to end now.
     """
     for inode, (first, last) in list(waiting.items()):
         if everything or now_ns - last.monotonic_ns > _AGAIN_NS:
             del waiting[inode]
-            if last.monotonic_ns - first.since_ns >= _SHORTEST_NS:
+            if last.monotonic_ns - first.since_ns >= shortest_ns:
                 yield first, last
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lab.evidence.constants import DNS_PORT
 from lab.watch import labels
-from lab.watch.exchanges import SECOND_NS, Exchange
-from lab.watch.glance import Glance, glance
-from lab.watch.judge import Judge, Saver, is_stalled, unsaved
-from lab.watch.namespaces import NamespaceWatch
-from lab.watch.protocol import (
+from lab.watch.confirmed import ConfirmBook
+from lab.watch.ended import EndedNamespaces
+from lab.watch.events import (
     ClockTick,
     ConfigurationRead,
+    ConfirmSeen,
     CountersRead,
     LookupMade,
     NamespaceFound,
@@ -24,10 +22,16 @@ from lab.watch.protocol import (
     PacketsLost,
     QueuesRead,
     SocketWaits,
+    TraceLost,
+    TraceRefused,
     WatchBegun,
     WatchEvent,
 )
-from lab.watch.result import GetentLookup, NamespaceTally, StallSeen
+from lab.watch.exchanges import SECOND_NS, Exchange
+from lab.watch.glance import Glance, glance
+from lab.watch.judge import Judge, Saver, is_stalled, unsaved
+from lab.watch.namespaces import NamespaceWatch
+from lab.watch.result import GetentLookup, NamespaceTally, StallSeen, TraceState
 from lab.watch.silence import drop_seen, pop_ended, take_silent
 
 UNFINISHED_NS = SECOND_NS
@@ -35,9 +39,6 @@ UNFINISHED_NS = SECOND_NS
 
 EXIT_MISSING = 127
 """Exit status for a program that does not exist, as in a shell: provision/watch/lookups.c."""
-
-GONE_MAX = 500
-"""Most namespaces kept that have ended."""
 
 
 @dataclass(frozen=True)
@@ -59,24 +60,33 @@ class Watcher:
     Args:
         ports: Ports of DNS servers.
         save: Stores the files of a stall.
+        traces: Whether confirm is to be traced.
     """
 
-    def __init__(self, ports: frozenset[int] = frozenset({DNS_PORT}), save: Saver = unsaved) -> None:
+    def __init__(
+        self, ports: frozenset[int] = frozenset({DNS_PORT}), save: Saver = unsaved, *, traces: bool = False
+    ) -> None:
         self.began = MachineClock()
         self.clock = MachineClock()
         self.made: list[GetentLookup] = []
         self.not_seen: list[str] = []
         self.unfinished = 0
         self.no_getent = False
-        self._judge = Judge(ports, save)
+        self.untraced = ""
+        self._trace_lost = 0
+        self._book = ConfirmBook() if traces else None
+        self._judge = Judge(ports, save, self._book)
         self._own_inode = 0
         self._spaces: dict[int, NamespaceWatch] = {}
-        self._gone: deque[NamespaceWatch] = deque(maxlen=GONE_MAX)
+        self._ended = EndedNamespaces()
 
     def take(self, event: WatchEvent) -> Iterator[StallSeen]:
         """Take an event, and yield the stalls that it shows to have ended."""
         if isinstance(event, PacketSeen):
             self._packet(event)
+        elif isinstance(event, ConfirmSeen):
+            if self._book:
+                self._book.take(event)
         elif isinstance(event, ClockTick):
             yield from self._tick(event)
         elif isinstance(event, NamespaceGone):
@@ -91,9 +101,8 @@ class Watcher:
 
     def tallies(self) -> tuple[NamespaceTally, ...]:
         """Return the counts of each namespace that has made lookups, those with most stalls first."""
-        spaces = [*self._spaces.values(), *self._gone]
-        asked = sorted((each for each in spaces if each.lookups), key=lambda each: (-each.stalled, -each.lookups))
-        return tuple(each.tally() for each in asked)
+        present = (each.tally() for each in self._spaces.values() if each.lookups)
+        return tuple(sorted((*present, *self._ended.tallies()), key=lambda each: (-each.stalled, -each.lookups)))
 
     @property
     def quiet(self) -> int:
@@ -103,12 +112,19 @@ class Watcher:
     @property
     def lost(self) -> int:
         """Packets that the program lost."""
-        return sum(each.lost for each in (*self._spaces.values(), *self._gone))
+        return self._ended.lost + sum(each.lost for each in self._spaces.values())
 
     @property
     def left_out(self) -> int:
         """Lookups that were not followed because there were too many."""
-        return sum(each.exchanges.left_out for each in (*self._spaces.values(), *self._gone))
+        return self._ended.left_out + sum(each.exchanges.left_out for each in self._spaces.values())
+
+    @property
+    def trace(self) -> TraceState | None:
+        """What was seen of the trace of confirm; None if it was not asked for."""
+        if self._book is None:
+            return None
+        return TraceState(self._book.confirms, self._book.dropped, self._trace_lost, self.untraced)
 
     @property
     def watched_s(self) -> float:
@@ -133,6 +149,10 @@ class Watcher:
                 self._own_inode = inode
             case NamespaceFound():
                 self._found(event)
+            case TraceLost(count):
+                self._trace_lost += count
+            case TraceRefused(why):
+                self.untraced = why
             case NamespaceMissing(inode, why):
                 self.not_seen.append(f"network namespace {inode} cannot be watched: {why}")
             case LookupMade(_, _, took_ns, status):
@@ -186,8 +206,7 @@ class Watcher:
         yield from self._close(space, everything=True)
         del self._spaces[event.number]
         space.present = False
-        if space.lookups:
-            self._gone.append(space)
+        self._ended.add(space)
 
     def _close(self, space: NamespaceWatch, *, everything: bool = False) -> Iterator[StallSeen]:
         now_ns = self.clock.monotonic_ns
@@ -195,7 +214,7 @@ class Watcher:
             stall = self._closed(space, exchange, everything=everything)
             if stall is not None:
                 yield stall
-        for first, last in pop_ended(space.silent, now_ns, everything=everything):
+        for first, last in pop_ended(space.silent, now_ns, space.shortest_ns, everything=everything):
             if not space.lost_since(first.monotonic_ns):
                 space.lookups += 1
                 yield self._judge.silent(space, first, last, (now_ns, self.clock.ahead_ns))

@@ -2,8 +2,9 @@
 /*
  * watch - prints the DNS packets and counters of all network namespaces of this machine
  *
- * It only reads. Nothing is left when it ends, however it ends: it has sockets
- * and child processes, and the kernel closes and ends both.
+ * It only reads, but for --trace. Nothing is left when it ends, however it ends:
+ * it has sockets and child processes, and the kernel closes and ends both. What
+ * --trace makes is removed by a process that outlives this one: see tracer.c.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -24,6 +25,7 @@
 #include "output.h"
 #include "spaces.h"
 #include "tap.h"
+#include "trace.h"
 
 #define VERSION "1.0"
 
@@ -35,6 +37,8 @@ enum {
 	AT_ONCE = 64,
 	MOST_LOOKUPS = 100000,
 	MOST_SECONDS = 31 * 86400,
+	/* struct sk_buff is smaller. */
+	MOST_OFFSET = 4096,
 };
 
 /* How long it stays after the last lookup. */
@@ -53,6 +57,8 @@ static const char help[] =
 "  -s, --seconds N        end after so many seconds\n"
 "  -l, --lookup NAME      look NAME up by getent, and end after the last lookup\n"
 "  -n, --lookups N        so many times (default 1)\n"
+"  -t, --trace BYTES      trace __nf_conntrack_confirm by kprobe events of an own tracefs\n"
+"                         instance; BYTES is the offset of struct sk_buff's member data\n"
 "  -x, --remove           remove this program's file and its directory at once\n"
 "  -h, --help             show this\n"
 "  -V, --version          show the version\n"
@@ -134,10 +140,17 @@ static void look_at_all(int poller, const struct wanted *wanted, struct clocks n
 	put_time(now);
 }
 
+/* What is waited for. */
+enum { CALLER, LOOKUPS, TRACE, SOURCES };
+
 static void watch(const struct wanted *wanted)
 {
 	const int poller = epoll_create1(EPOLL_CLOEXEC);
-	struct pollfd sources[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
+	struct pollfd sources[] = {
+		[CALLER] = { .fd = STDIN_FILENO, .events = POLLIN },
+		[LOOKUPS] = { .fd = -1, .events = POLLIN },
+		[TRACE] = { .fd = -1, .events = POLLIN },
+	};
 	int64_t end, look_at = 0;
 	unsigned int packets = 0;
 	bool begun = false;
@@ -150,6 +163,7 @@ static void watch(const struct wanted *wanted)
 	/* The first time follows when every namespace has its packet socket: until then nothing is seen. */
 	output_put("watch 1 %lu", process_network(getpid()));
 	output_end_line();
+	sources[TRACE].fd = trace_begin(wanted);
 	for (;;) {
 		now = clocks_now();
 		if (now.monotonic >= look_at) {
@@ -157,21 +171,26 @@ static void watch(const struct wanted *wanted)
 			look_at = now.monotonic + SECOND_NS;
 			/* Not before the packet sockets are open. */
 			if (!begun)
-				sources[1].fd = lookups_begin(wanted);
+				sources[LOOKUPS].fd = lookups_begin(wanted);
 			begun = true;
 		}
 		packets = receive(poller, wanted);
 		output_flush();
 		if (now.monotonic >= end)
 			break;
-		poll(sources, 2, packets > BUSY_PACKETS ? BUSY_TICK_MS : TICK_MS);
-		if (sources[0].revents && caller_has_gone())
+		poll(sources, SOURCES, packets > BUSY_PACKETS ? BUSY_TICK_MS : TICK_MS);
+		if (sources[CALLER].revents && caller_has_gone()) {
+			trace_end();
 			return;
-		if (sources[1].fd >= 0 && sources[1].revents && lookups_continue(wanted)) {
-			sources[1].fd = -1;
+		}
+		if (sources[TRACE].fd >= 0 && sources[TRACE].revents && !trace_continue())
+			sources[TRACE].fd = -1;
+		if (sources[LOOKUPS].fd >= 0 && sources[LOOKUPS].revents && lookups_continue(wanted)) {
+			sources[LOOKUPS].fd = -1;
 			end = clocks_now().monotonic + SETTLE_NS;
 		}
 	}
+	trace_end();
 	put_time(clocks_now());
 	output_flush();
 }
@@ -210,6 +229,7 @@ static void parse_options(int argc, char **argv, struct wanted *wanted)
 		{ "seconds", required_argument, NULL, 's' },
 		{ "lookup", required_argument, NULL, 'l' },
 		{ "lookups", required_argument, NULL, 'n' },
+		{ "trace", required_argument, NULL, 't' },
 		{ "remove", no_argument, NULL, 'x' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -217,7 +237,7 @@ static void parse_options(int argc, char **argv, struct wanted *wanted)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "p:Ns:l:n:xhV", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "p:Ns:l:n:t:xhV", known, NULL)) != -1) {
 		switch (option) {
 		case 'p':
 			add_port(wanted, optarg);
@@ -233,6 +253,9 @@ static void parse_options(int argc, char **argv, struct wanted *wanted)
 			break;
 		case 'n':
 			wanted->lookups = number(optarg, MOST_LOOKUPS, "--lookups takes 1 to 100000");
+			break;
+		case 't':
+			wanted->data_offset = number(optarg, MOST_OFFSET, "--trace takes 1 to 4096");
 			break;
 		case 'x':
 			caller_remove_program(argv[0]);

@@ -24,6 +24,8 @@ struct wanted {
 	/* Looks this name up; NULL for none. */
 	const char *name;
 	unsigned int lookups;
+	/* Offset of struct sk_buff's member data, to trace confirm; 0 for no trace. */
+	unsigned int data_offset;
 };
 
 /* Returns whether it is a port of DNS servers. */

@@ -41,6 +41,7 @@ RUN_BY = {
     "lab image import image.tar.zst": ("tests/guest/test_stick.py", '"image", "import", str(path)'),
     "sudo lab check": ("tests/native/test_check_here.py", '"check", *arguments'),
     "lab check --dry-run": ("tests/native/test_check_here.py", '"--dry-run"'),
+    "sudo lab watch --trace --save stalls": ("tests/guest/test_watch.py", '"--trace", "--save"'),
     "sudo lab watch": ("tests/native/test_watch_here.py", '"watch", "--json"'),
     "sudo lab watch --metrics /var/lib/node_exporter/lab.prom": (
         "tests/native/test_watch_here.py",

@@ -132,6 +132,95 @@ def test_a_watch_that_is_killed_leaves_nothing_on_the_machine(guests: TestLab, t
         wait_for(lambda: host.ask(WATCHES) == before)
 
 
+TRACES = (
+    "mkdir -p /run/seen; mountpoint -q /run/seen || mount -t tracefs nodev /run/seen; "
+    "ls /run/seen/instances; grep lab_watch_ /run/seen/kprobe_events; true"
+)
+"""Shell command that lists what a trace could leave behind."""
+
+ENDS = ("here", "watch", "tracer")
+"""What is killed: the lab, and on the machine the program, and its process that traces."""
+
+OLDEST = "pkill -KILL -o -x watch; true"
+"""Shell command that kills the program."""
+
+TRACER = (
+    "for pid in $(pgrep -x watch); do read -r _ _ _ parent _ session _ </proc/$pid/stat; "
+    '[ "$session" != "$pid" ] || [ "$(cat /proc/$parent/comm)" != watch ] || kill -KILL "$pid"; done; true'
+)
+"""Shell command that kills the process that traces: a child of the program, with a separate session."""
+
+ALL = "while pkill -KILL -x watch; do :; done; true"
+
+
+def test_what_confirm_drops_is_seen_named_and_stored(guests: TestLab, tmp_path: Path) -> None:
+    """Each stall of the race rests on a traced packet; the trace is gone at the end."""
+    host = Host(guests, "old")
+    before = host.ask(TRACES)
+    watch = begin(host, tmp_path, "--trace", "--save", str(tmp_path / "stalls"))
+    during = host.ask(TRACES)
+    cells = trials(guests, "old", "baseline", "nfqueue")
+    done, documents = watch.end()
+    stalls, result = [document["stall"] for document in documents[:-1]], documents[-1]
+
+    assert done.status == 1, done.err
+    assert len(stalls) == sum(cell["stalled"] for cell in cells) > 0, done.out
+    assert {(stall["answer"], stall["certain"]) for stall in stalls} == {("this bug", True)}, done.out
+    assert all(stall["dropped_at_confirm"] >= 1 for stall in stalls), done.out
+    assert all("confirm dropped it" in stall["says"] for stall in stalls)
+    assert result["trace"]["dropped"] >= len(stalls)
+    assert result["trace"]["confirms"] >= 2 * len(stalls)
+    assert (result["trace"]["lost"], result["trace"]["why_not"]) == (0, None)
+    assert result["dropped_at_confirm"] == len(stalls)
+    assert "dropped at confirm" in result["sentence"]
+    for stall in stalls:
+        again = guests.run("diagnose", stall["saved"], "--json")
+        assert (again.json["answer"], again.json["certain"]) == ("this bug", True), again.out
+    assert "lab_watch_" in during
+    assert host.ask(TRACES) == before
+
+
+def test_a_trace_on_a_kernel_that_resolves_the_clash_sees_no_drop(guests: TestLab, tmp_path: Path) -> None:
+    """Confirm accepts both queries, although `insert_failed` rises."""
+    host = Host(guests, "new")
+    watch = begin(host, tmp_path, "--trace")
+    trials(guests, "new", "nfqueue")
+    _, documents = watch.end()
+
+    assert documents[-1]["trace"]["confirms"] >= 2 * TRIALS
+    assert documents[-1]["trace"]["dropped"] == 0
+    assert [document for document in documents if "stall" in document] == []
+
+
+def test_a_traced_watch_that_is_killed_leaves_neither_instance_nor_events(guests: TestLab, tmp_path: Path) -> None:
+    """Either end, or the process that traces; what remains if all are killed at once is removed by the next trace."""
+    host = Host(guests, "old")
+    before = host.ask(TRACES)
+    for end in ENDS * KILLS:
+        watch = begin(host, tmp_path, "--trace")
+        assert "lab_watch_" in host.ask(TRACES)
+        time.sleep(random.uniform(0, 1))  # noqa: S311  nothing secret
+        if end == "tracer":
+            host.ask(TRACER)
+            wait_for(lambda: host.ask(TRACES) == before)
+            _, documents = watch.end()
+            assert "killed" in documents[-1]["trace"]["why_not"]
+        elif end == "watch":
+            host.ask(OLDEST)
+        else:
+            watch.process.send_signal(signal.SIGKILL)
+        watch.process.communicate()
+        (tmp_path / "lab.prom").unlink()
+        wait_for(lambda: host.ask(TRACES) == before)
+
+    watch = begin(host, tmp_path, "--trace")
+    host.ask(ALL)
+    watch.process.communicate()
+    (tmp_path / "lab.prom").unlink()
+    begin(host, tmp_path, "--trace").end()
+    wait_for(lambda: host.ask(TRACES) == before)
+
+
 def test_lookups_by_the_machine_s_own_resolver_are_made_and_watched(guests: TestLab) -> None:
     """Exit status 0: none stalls; that none reached the wire would be reported."""
     host = Host(guests, "new")

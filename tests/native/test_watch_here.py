@@ -21,12 +21,14 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.native.watched_container import DEAD, FULL, HEALTHY, LOSES
+from tests.native.watched_container import DEAD, FLOODED, FULL, HEALTHY, LOSES
 
 CONTAINER = Path(__file__).with_name("watched_container.py")
 KILLS = 10
 SETTLED_S = 30.0
 LOOKUPS = 60
+PROGRAM_MAX, LAB_MAX = 30 << 20, 200 << 20
+"""Most bytes of the program, as docs/guides/watch.md has it, and of the lab."""
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can watch all namespaces")
 
@@ -202,6 +204,49 @@ def test_containers_that_vanish_are_followed_and_their_namespaces_are_released(h
     assert [stall for stall in stalls if stall["inode"] in {inode, other}] == []
     assert sorted(each["lookups"] >= 19 for each in own) == [False, True]
     assert sorted((each["present"], each["lookups"] == 5) for each in own) == [(False, False), (True, True)]
+
+
+def test_a_flood_costs_packets_that_are_counted_and_no_stall_is_named_wrongly(home: Path) -> None:
+    """More packets than the program can take: memory is bounded, and a stall among them is not called this bug."""
+    with containers([(FLOODED, 3), (HEALTHY, 100)]) as made:
+        watching = Watching(home)
+        (program,) = watching.programs()
+        lab = psutil.Process(watching.process.pid)
+        for one in made:
+            one.begin()
+        peaks = [0, 0]
+        for count in (made[0].times, made[1].times):
+            count(3)
+            peaks = [max(peak, each.memory_info().rss) for peak, each in zip(peaks, (program, lab), strict=True)]
+        made[1].times(97)
+        time.sleep(2)
+        peaks = [max(peak, each.memory_info().rss) for peak, each in zip(peaks, (program, lab), strict=True)]
+        inodes = {one.inode: one.kind for one in made}
+        status, stalls, result = watching.end()
+    lost = {inodes[each["inode"]]: each["lost_packets"] for each in result["namespaces"] if each["inode"] in inodes}
+    own = [stall for stall in stalls if stall["inode"] in inodes]
+
+    assert status in {0, 1}
+    assert lost[FLOODED] > 0
+    assert result["lost_packets"] >= lost[FLOODED]
+    assert f"the watch itself lost {result['lost_packets']} packets" in result["sentence"]
+    assert {stall["answer"] for stall in own if stall["lost"]} <= {"cannot tell"}, own
+    assert {stall["answer"] for stall in own} <= {"cannot tell", "another cause"}, own
+    assert peaks[0] < PROGRAM_MAX
+    assert peaks[1] < LAB_MAX
+
+
+def test_a_trace_is_made_or_refused_in_one_line_and_the_watch_goes_on(home: Path) -> None:
+    """As this machine's kernel lets it."""
+    arguments = [sys.executable, "-m", "lab", "watch", "--trace", "--for", "3s"]
+    done = subprocess.run(
+        arguments, env={**os.environ, "LAB_HOME": str(home)}, capture_output=True, text=True, check=False
+    )
+    traced = [line for line in done.stdout.splitlines() if "confirm is not traced: " in line or " at confirm, " in line]
+
+    assert done.returncode in {0, 1}, done.stderr
+    assert set(traced) == {traced[-1]}
+    assert "DNS lookup" in done.stdout.splitlines()[-1]
 
 
 def test_names_are_hashed_before_they_are_printed(home: Path, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from lab.foundation.home import PROVISION
 from lab.remote_check.program import WATCH
-from lab.watch.protocol import ClockTick, NamespaceFound, PacketSeen, WatchBegun, parse
+from lab.watch.events import ClockTick, NamespaceFound, PacketSeen, WatchBegun
+from lab.watch.protocol import parse
 from tests.native.sent_program import build, is_static, run, run_without_root
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a namespace")
@@ -34,7 +35,17 @@ def test_help_names_every_option(program: Path) -> None:
     result = run(program, "--help")
 
     assert result.returncode == 0
-    for option in ("--port", "--no-names", "--seconds", "--lookup", "--lookups", "--remove", "--help", "--version"):
+    for option in (
+        "--port",
+        "--no-names",
+        "--seconds",
+        "--lookup",
+        "--lookups",
+        "--trace",
+        "--remove",
+        "--help",
+        "--version",
+    ):
         assert option in result.stdout
 
 
@@ -49,6 +60,9 @@ def test_help_names_every_option(program: Path) -> None:
         ["--lookup", ""],
         ["--lookup", "-n"],
         ["--lookup", "x", "--lookups", "0"],
+        ["--trace", "0"],
+        ["--trace", "4097"],
+        ["--trace"],
         ["--unknown"],
         ["more"],
     ],

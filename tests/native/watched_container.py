@@ -9,6 +9,7 @@ seconds, and ends at the end of standard input. The server is on the namespace's
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 import subprocess
@@ -17,11 +18,13 @@ import threading
 import time
 from pathlib import Path
 
-HEALTHY, DEAD, LOSES, FULL = "healthy", "dead", "loses", "full"
-"""Kinds: a server that answers; one that never does; one that loses the first AAAA query; a queue that is full."""
+HEALTHY, DEAD, LOSES, FULL, FLOODED = "healthy", "dead", "loses", "full", "flooded"
+"""Kinds: a server that answers; one that never does; one that loses the first AAAA query; a queue that is full; and one
+that loses the first AAAA query among answers that no one asked for, as many as a processor can send."""
 
 SERVER = "127.0.0.1"
 QUEUE = 7
+BURST = 1000
 AAAA = 28
 NETLINK_NETFILTER, NFNL_SUBSYS_QUEUE, NFQNL_MSG_CONFIG = 12, 3, 2
 NFQA_CFG_CMD, NFQA_CFG_QUEUE_MAXLEN = 1, 3
@@ -43,7 +46,7 @@ def serve(listening: socket.socket, kind: str) -> None:
         end = query.index(b"\0", 12) + 5
         if kind == DEAD:
             continue
-        if kind == LOSES and not lost and int.from_bytes(query[end - 4 : end - 2], "big") == AAAA:
+        if kind in {LOSES, FLOODED} and not lost and int.from_bytes(query[end - 4 : end - 2], "big") == AAAA:
             lost = True
             continue
         listening.sendto(answer(query), asker)
@@ -69,6 +72,21 @@ def fill_queue() -> socket.socket:
     return netlink
 
 
+def flood() -> None:
+    """Send answers to a port on which nothing listens, in a process that ends with this one."""
+    parent = os.getpid()
+    if os.fork():
+        return
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.bind((SERVER, 53535))
+    # Not connected: the refusals do not matter.
+    data = struct.pack("!HHHHHH", 7, 0x8180, 1, 0, 0, 0) + b"\5flood\4test\0\0\1\0\1"
+    while os.getppid() == parent:
+        for _ in range(BURST):
+            sender.sendto(data, (SERVER, 53))
+    os._exit(0)
+
+
 def main() -> None:
     """Make the container."""
     kind, lookups = sys.argv[1], int(sys.argv[2])
@@ -87,6 +105,8 @@ def main() -> None:
     threading.Thread(target=serve, args=(listening, kind), daemon=True).start()
     print("ready", flush=True)  # noqa: T201
     sys.stdin.readline()
+    if kind == FLOODED:
+        flood()
     for number in range(lookups):
         began_s = time.monotonic()
         with contextlib.suppress(OSError):

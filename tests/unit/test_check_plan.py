@@ -199,6 +199,10 @@ class Refuses:
         """See Reach."""
         raise NotImplementedError
 
+    def read(self, path: str) -> bytes | None:
+        """See Reach."""
+        raise NotImplementedError
+
     @contextmanager
     def run(
         self,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.catalogue.client import RES_TIMEOUT_S, Client
+from lab.catalogue.client import Client
 from lab.catalogue.queue import Queue
 from lab.catalogue.scenario import Scenario, TimedLookup
+from lab.catalogue.timeouts import RES_TIMEOUT_S
 from lab.evidence import trial
 from lab.evidence.client import Timing
 from lab.evidence.flow import Flow

@@ -14,10 +14,13 @@ from lab.diagnosis.conclusion import Answer
 from lab.diagnosis.recognise import recognise
 from lab.watch import labels
 from lab.watch.case import conclude_files
+from lab.watch.ended import GONE_MAX, OLDER, EndedNamespaces
+from lab.watch.events import NamespaceFound, SocketWaits
 from lab.watch.exchanges import OPEN_MAX
-from lab.watch.protocol import NamespaceFound, SocketWaits, parse
+from lab.watch.namespaces import NamespaceWatch
+from lab.watch.protocol import parse
 from lab.watch.watcher import Watcher
-from tests.watch_lines import AAAA, CLIENT, RECEIVED, SENT, SERVER, A, Lines, message, packet, tick, watch
+from tests.watch_lines import AAAA, CLIENT, RECEIVED, SENT, SERVER, A, Lines, message, ns, packet, tick, watch
 
 RECORDED = Path(__file__).parents[1] / "evidence" / "watch"
 
@@ -154,6 +157,44 @@ def test_a_query_that_a_queue_held_for_long_is_one_lookup_and_the_socket_is_no_s
 
     assert stalls == []
     assert watcher.tallies()[0].lookups == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "open_s", "stalled"),
+    [
+        ("timeout:1", 1.0, True),
+        ("timeout:0", 1.0, True),
+        ("timeout:1", 0.8, False),
+        ("timeout:3", 1.0, False),
+        ("", 1.9, False),
+    ],
+)
+def test_a_silent_lookup_is_a_stall_after_the_timeout_of_its_namespace(
+    options: str, open_s: float, *, stalled: bool
+) -> None:
+    """Glibc waits a second at least; without options the shortest timeout is musl's."""
+    lines = Lines()
+    lines.namespace(0)
+    lines.add(0.5, f"conf 0 {f'nameserver 10.0.0.53{chr(10)}options {options}{chr(10)}'.encode().hex()}")
+    lines.add(*socket_line(2.0 + open_s, 2.0, 5))
+    _, stalls = watch(lines.until(20))
+
+    assert len(stalls) == stalled
+
+
+def test_a_process_whose_name_has_a_line_feed_is_named_on_one_line() -> None:
+    """Its stall is judged by the file that has its name."""
+    unit = rb"0::/c\x0ad.service".hex()
+    lines = Lines()
+    lines.namespace(0, comm="x\ny")
+    lines.queues(0.2, 0, full=0)
+    for second in (3.0, 4.0, 5.0):
+        lines.add(second, f"s 0 {ns(second)} {ns(2.0)} 41000 5 3500000A 99 {bytes(b'a%sb' % bytes([10])).hex()} {unit}")
+    watcher, (stall,) = watch(lines.until(20))
+
+    assert stall.process == r"a\nb[99] in c\nd.service"
+    assert stall.cause is Cause.BOTH_LOST
+    assert watcher.tallies()[0].namespace == r"x\ny[1000]"
 
 
 def test_a_socket_that_is_closed_before_any_timeout_is_no_stall() -> None:
@@ -470,3 +511,21 @@ def test_the_recorded_containers_are_named_rightly() -> None:
 
     assert causes == {"dead": Cause.NO_ANSWER, "loses": Cause.NO_ANSWER, "full": Cause.QUEUE_FULL}
     assert {each.namespace.partition("[")[0] for each in watcher.tallies()} == {"healthy", *causes}
+
+
+def test_namespaces_that_have_ended_are_added_up_when_there_are_many() -> None:
+    """Each lookup, stall and lost packet is still counted, in a row of the oldest ones."""
+    many = GONE_MAX + 20
+    space = NamespaceWatch("web", 1)
+    space.lookups, space.lost, space.dropped = 3, 2, 1
+    space.causes[Cause.CLASH] += 1
+    ended = EndedNamespaces()
+    for _ in range(many):
+        ended.add(space)
+    tallies = list(ended.tallies())
+
+    assert len(tallies) == GONE_MAX + 1
+    assert (tallies[-1].namespace, tallies[-1].lookups, tallies[-1].causes) == (OLDER, 60, {Cause.CLASH: 20})
+    assert sum(each.lookups for each in tallies) == 3 * many
+    assert sum(each.stalled for each in tallies) == sum(each.dropped for each in tallies) == many
+    assert ended.lost == sum(each.lost for each in tallies) == 2 * many

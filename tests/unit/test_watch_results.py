@@ -20,9 +20,9 @@ from lab.foundation.errors import BadInput, BrokenEnvironment
 from lab.present import watch_words
 from lab.present.json import dispatch
 from lab.watch.before_after import ComparedCounts
+from lab.watch.events import PacketSeen
 from lab.watch.metrics import metrics_text
 from lab.watch.pcapng import capture_file
-from lab.watch.protocol import PacketSeen
 from lab.watch.result import GetentLookup, NamespaceTally, StallCount, StallSeen, Watched
 from tests.command_line import lab
 from tests.watch_lines import AAAA, CLIENT, SERVER, message, packet
@@ -106,6 +106,25 @@ def test_the_sentence_has_the_share_its_interval_and_the_causes() -> None:
     assert str(Cause.CLASH) in sentence
     assert "lost 3 packets" in sentence
     assert "this machine" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "quiet", "says"),
+    [
+        ((), 0, "in 10 min no DNS lookup was seen. "),
+        ((), 1, "in 10 min no DNS lookup was seen. "),
+        ((), 27, "in 10 min no DNS lookup was seen in any of 27 network namespaces. "),
+        ((TALLY,), 4, "in 1 network namespace. "),
+        ((TALLY, replace(TALLY, namespace="web")), 4, "in 2 network namespaces. "),
+    ],
+)
+def test_the_sentence_counts_namespaces_in_plain_english(
+    namespaces: tuple[NamespaceTally, ...], quiet: int, says: str
+) -> None:
+    """None, one, or several."""
+    sentence = watch_words.sentence(replace(WATCHED, namespaces=namespaces, quiet=quiet, lost=0))
+
+    assert says in sentence
 
 
 @pytest.mark.parametrize(("before", "after"), [((9, 100), (0, 100)), ((1, 20), (0, 20)), ((0, 5), (0, 5))])

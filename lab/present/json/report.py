@@ -66,6 +66,7 @@ def report(data: ReportData) -> dict[str, Any]:
         ],
         "products": _products(data),
         "changes": [_change(tried) for tried in data.changes],
+        "stalls": [vars(stall) | {"name": stall.name or None} for stall in data.stalls],
         "lacks": [{"what": lack.what.value, "command": lack.command} for lack in data.lacks],
         **comparison(data.comparison),
     }

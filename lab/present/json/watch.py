@@ -32,6 +32,8 @@ def watched(data: Watched) -> dict[str, object]:
         "unfinished": data.unfinished,
         "not_seen": data.not_seen,
         "ended": data.ended or None,
+        "dropped_at_confirm": data.dropped,
+        "trace": {**vars(data.trace), "why_not": data.trace.why_not or None} if data.trace else None,
         "sentence": watch_words.sentence(data),
     }
 
@@ -56,6 +58,7 @@ def _tally(each: NamespaceTally) -> dict[str, object]:
         "causes": each.causes,
         "last": each.last or None,
         "lost_packets": each.lost,
+        "dropped_at_confirm": each.dropped,
     }
 
 

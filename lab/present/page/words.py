@@ -28,6 +28,14 @@ HELP = {
 }
 """What a workaround does."""
 
+ANSWERS = {
+    "this bug": N_("this bug"),
+    "another cause": N_("another cause"),
+    "cannot tell": N_("cannot tell"),
+    "not this bug": N_("not this bug"),
+}
+"""What `lab diagnose` says of a stall."""
+
 STAGES = {
     "sent by the resolver": N_("sent by the resolver"),
     "arrived at the gateway": N_("arrived at the gateway"),
@@ -48,4 +56,4 @@ SYSTEMS = {
 }
 """The label after a machine's name, with a leading space, which Chinese does not use."""
 
-ALL = {**OUTCOMES, **HELP, **STAGES}
+ALL = {**OUTCOMES, **HELP, **ANSWERS, **STAGES}

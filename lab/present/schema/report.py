@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from lab.commands.report_gaps import Lacking
 from lab.comparison.cells import CellVerdict
+from lab.diagnosis.causes import Cause
+from lab.diagnosis.conclusion import Answer
 from lab.judgement.lifeline import Status
 from lab.judgement.outcome import Outcome
 from lab.judgement.sightings import Stage
@@ -230,6 +232,21 @@ class Change(Members):
     workarounds: list[TriedChange]
 
 
+class SavedStall(Members):
+    """A stall of a running machine that `lab watch` has stored."""
+
+    directory: str
+    watch: str
+    namespace: str
+    name: str | None
+    waited_s: float | None
+    answer: Answer
+    cause: Cause | None
+    certain: bool
+    says: str
+    dropped_at_confirm: Count | None
+
+
 class Lack(Members):
     """An optional part that the report lacks, and the command that adds it."""
 
@@ -253,4 +270,5 @@ class Report(Document, Compared):
     workarounds: list[Workaround]
     products: list[Product]
     changes: list[Change]
+    stalls: list[SavedStall]
     lacks: list[Lack]

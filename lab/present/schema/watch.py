@@ -25,6 +25,7 @@ class SeenStall(Members):
     rose: dict[str, Count]
     lost: Count
     saved: str | None
+    dropped_at_confirm: Count | None
 
 
 class WatchStall(Document):
@@ -45,6 +46,7 @@ class WatchedNamespace(Members):
     causes: dict[str, Count]
     last: str | None
     lost_packets: Count
+    dropped_at_confirm: Count
 
 
 class MadeLookup(Members):
@@ -52,6 +54,15 @@ class MadeLookup(Members):
 
     took_s: float
     found: bool
+
+
+class WatchTrace(Members):
+    """The trace of confirm: queries passed to it, those that it dropped, and events that the trace lost."""
+
+    confirms: Count
+    dropped: Count
+    lost: Count
+    why_not: str | None
 
 
 class Watch(Document):
@@ -75,6 +86,8 @@ class Watch(Document):
     unfinished: Count
     not_seen: list[str]
     ended: str | None
+    dropped_at_confirm: Count
+    trace: WatchTrace | None
     sentence: str
 
 

@@ -14,7 +14,7 @@ from lab.present import watch_words
 from lab.present.figures import fine_interval, seconds, share
 from lab.present.text.tables import fitting, verbatim
 from lab.watch.before_after import WatchesCompared
-from lab.watch.result import StallSeen, Watched
+from lab.watch.result import StallSeen, TraceState, Watched
 
 _STYLES = {Answer.THIS_BUG: "yellow", Answer.CANNOT_TELL: "", Answer.ANOTHER_CAUSE: "cyan", Answer.NOT_HERE: "cyan"}
 
@@ -33,14 +33,21 @@ def stall(data: StallSeen) -> Text:
         (f"{clock} ", "dim"), (f"{one.namespace}: ", "bold"), f"{what}{by} waited {one.waited_s:.1f} s: "
     )
     line.append(one.says, _STYLES[one.answer])
+    line.append(" [dropped at confirm: seen]" if one.dropped_at_confirm else "", "bold")
     line.append(f" [{rose}]" if rose else "", "dim")
     return line.append(f"; files: {one.saved}" if one.saved else "", "dim")
+
+
+def untraced(data: TraceState) -> Text:
+    """Return why confirm is not traced, as a line."""
+    return Text(watch_words.traced(cleaned(data)), "yellow")
 
 
 def present(data: Watched) -> RenderableType:
     """Return the state of a watch that goes on."""
     shown = cleaned(data)
-    line = f"watching for {watch_words.duration(shown.watched_s)}; Ctrl-C ends with the result"
+    traced = f"; {watch_words.traced(shown.trace)}" if shown.trace else ""
+    line = f"watching for {watch_words.duration(shown.watched_s)}{traced}; Ctrl-C ends with the result"
     return Group(_table(shown, ROWS_MAX), Text(line, "dim"))
 
 
@@ -60,6 +67,8 @@ def watched(data: Watched) -> RenderableType:
     if data.lost:
         parts.append(Text(f"the watch itself lost {data.lost} packets: stalls at that time are not judged", "yellow"))
     parts += [Text(why, "yellow") for why in data.not_seen]
+    if data.trace:
+        parts.append(Text(watch_words.traced(data.trace), "yellow" if data.trace.why_not or data.trace.lost else ""))
     if data.ended:
         parts.append(Text(f"ended too soon: {data.ended}", "yellow"))
     return Group("", *parts, "", verbatim(watch_words.sentence(data)))
