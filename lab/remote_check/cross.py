@@ -89,10 +89,12 @@ def _require(program: str, package: str, architecture: str) -> None:
         return
     host = distribution.read()
     there = host.package(package)
-    install = f"install it: {shlex.join(host.install([there]))}; or " if there else ""
+    install = shlex.join(host.install([there])) if there else ""
     raise BrokenEnvironment(
         f"the program for a machine of architecture {architecture} is built by {program}, which is not installed",
-        hint=f"{install}run the lab on a machine of architecture {architecture}",
+        hint=f"install it: {install}; or run the lab on a machine of architecture {architecture}"
+        if there
+        else f"run the lab on a machine of architecture {architecture}",
     )
 
 
@@ -102,7 +104,7 @@ def _obtained(target: CrossTarget, cache: Path, work: Work) -> Path:
     what = f"musl for {target.debian}"
     with locked(cache / "cross.lock", what, work, bound_s=BOUND_S):
         if not root.exists():
-            with work.step(f"downloading {what}"), whole_directory(root) as unfinished:
+            with work.step(f"downloading musl for {target.debian}"), whole_directory(root) as unfinished:
                 scratch = unfinished / "apt"
                 apt = PrivateApt(SUITE, scratch, what, work, target.debian)
                 apt.prepare()

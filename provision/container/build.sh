@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the container, and writes it as one file that podman and docker load.
+# Builds the container, and writes it as one file that podman loads.
 # Usage: build.sh [--own-base] [FILE]    FILE: five-second-lab.oci.tar by default
 #   --own-base: make the base by mmdebstrap from this host's Debian mirrors, instead of pulling one from a registry
 # Needs buildah, and the lab's own .venv (make setup); as root or as a user who may use buildah.

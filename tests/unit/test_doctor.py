@@ -99,10 +99,10 @@ def test_an_image_is_built_only_where_that_works(monkeypatch: pytest.MonkeyPatch
     assert not doctor.builds_images(DEBIAN)
 
 
-def test_a_machine_that_cannot_build_an_image_is_told_to_import_one(
+def test_a_machine_that_cannot_build_an_image_is_not_ready_without_one(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not ready without one."""
+    """And the advice is to import it."""
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     with Session(home, Work()) as session:
         result = doctor.doctor(session)
