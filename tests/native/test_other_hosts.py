@@ -115,13 +115,28 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=HOSTS, ids=lambda host: host.suite)
 def host(request: pytest.FixtureRequest, image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """Return an empty host but for `make`, a checkout, the guest image, and Python's packages."""
+    """Return an empty host, with a checkout, the guest image in one file, and Python's packages."""
     system: HostSystem = request.param
     root = tmp_path_factory.mktemp(system.suite)
-    keys = [f"--keyring={request.getfixturevalue('ubuntu_keys')}"] if system.mirror else []
-    packages, components = "make,ca-certificates", "main,universe" if system.mirror else "main"
-    make_root = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", f"--components={components}"]
-    subprocess.run([*make_root, *keys, system.suite, root, system.mirror or mirror()], check=True, timeout=BOUND_S)
+    made = make_host(system, root, request.getfixturevalue("ubuntu_keys") if system.mirror else None)
+    shutil.copy(image, root / "image.tar.zst")
+    yield made
+    shutil.rmtree(root)
+
+
+def make_host(system: HostSystem, root: Path, keyring: Path | None) -> Host:
+    """Make a host with nothing on it but `make`, a checkout and Python's packages.
+
+    Args:
+        system: The distribution.
+        root: An empty directory.
+        keyring: The keys of its archive; None for those that apt has.
+    """
+    keys = [f"--keyring={keyring}"] if keyring else []
+    components = "main,universe" if system.mirror else "main"
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=make,ca-certificates"]
+    command += [f"--components={components}", *keys, system.suite, str(root), system.mirror or mirror()]
+    subprocess.run(command, check=True, timeout=BOUND_S)
     shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
     checkout = root / "five-second-lab"
     checkout.mkdir()
@@ -132,9 +147,7 @@ def host(request: pytest.FixtureRequest, image: Path, tmp_path_factory: pytest.T
         else:
             shutil.copy(source, checkout / name)
     _download(system.python, root / "wheels")
-    shutil.copy(image, root / "image.tar.zst")
-    yield Host(system, root)
-    shutil.rmtree(root)
+    return Host(system, root)
 
 
 def _download(python: str, target: Path) -> None:
