@@ -134,7 +134,7 @@ def make_host(system: HostSystem, root: Path, keyring: Path | None) -> Host:
     """
     keys = [f"--keyring={keyring}"] if keyring else []
     components = "main,universe" if system.mirror else "main"
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=make,ca-certificates"]
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=apt,make,ca-certificates"]
     command += [f"--components={components}", *keys, system.suite, str(root), system.mirror or mirror()]
     subprocess.run(command, check=True, timeout=BOUND_S)
     shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
