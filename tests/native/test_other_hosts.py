@@ -133,10 +133,11 @@ def make_host(system: HostSystem, root: Path, keyring: Path | None) -> Host:
         keyring: The keys of its archive; None for those that apt has.
     """
     keys = [f"--keyring={keyring}"] if keyring else []
-    components = "main,universe" if system.mirror else "main"
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=apt,make,ca-certificates"]
-    command += [f"--components={components}", *keys, system.suite, str(root), system.mirror or mirror()]
-    subprocess.run(command, check=True, timeout=BOUND_S)
+    # Ubuntu's installer writes both suites; 22.04 has its Python 3.11 in the second one only.
+    suites = (system.suite, f"{system.suite}-updates")
+    sources = [f"deb {system.mirror} {suite} main universe" for suite in suites] if system.mirror else [mirror()]
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=apt,make,ca-certificates", *keys]
+    subprocess.run([*command, system.suite, root, *sources], check=True, timeout=BOUND_S)
     shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
     checkout = root / "five-second-lab"
     checkout.mkdir()
