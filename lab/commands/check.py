@@ -56,11 +56,11 @@ def check(session: Session, ask: CheckRequest) -> Result[Checked] | Result[Plann
     with reached(ask.account, session.work) as reach:
         with session.work.step("looking at its kernel", name):
             seen = look.parse(reach.look(plan.MODULES))
-        planned = plan.of(seen, program.architecture())
+        planned = plan.of(seen)
         if ask.dry:
             return Result(Planned(name, seen, planned, ask.trials), AS_ASKED)
         planned = _permitted(session, name, planned, load=ask.load)
-        built = program.built(session.home, session.work)
+        built = program.built(session.home, session.work, architecture=seen.architecture)
         experiment = Experiment(session.store, session.work, name, seen, planned, ask.trials)
         try:
             stored = experiment.make(reach, built)
@@ -79,7 +79,7 @@ def _otherwise(session: Session, experiment: Experiment, refusal: RuleRefusedErr
         RuleRefusedError: there is no other.
     """
     try:
-        planned = plan.of(experiment.look, program.architecture(), refused=experiment.plan.rule)
+        planned = plan.of(experiment.look, refused=experiment.plan.rule)
     except BrokenEnvironment:
         raise refusal from None
     session.work.note(f"{refusal.message}: {planned.rule} is tried instead", experiment.name)

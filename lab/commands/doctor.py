@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lab.foundation import distribution, namespaces, process
 from lab.foundation.distribution import CONTAINER, Distribution
 from lab.foundation.errors import BadInput
-from lab.foundation.home import PROVISION
+from lab.foundation.home import PROVISION, Home
 from lab.foundation.language import N_
 from lab.foundation.later import Later
 from lab.foundation.result import AS_ASKED, BROKEN, Result
@@ -24,6 +24,7 @@ from lab.image.recipe import Recipe
 from lab.kernels import known, obtain
 from lab.provider.choice import FOR_CENTOS, FOR_REPLICAS
 from lab.provider.host import Host
+from lab.provider.qemu import DISK_GROWTH_MB
 from lab.session.session import Session
 
 if TYPE_CHECKING:
@@ -49,8 +50,11 @@ FOR_THE_IMAGE = {"mmdebstrap", "fakeroot"}
 EMULATING = {"aarch64", "arm64"}
 """Processors on which QEMU emulates the guests' x86_64; an image is not built there, but imported."""
 
+MACHINES = 2
+"""What a demo runs at once."""
+
 MEMORY_MB = 2000
-"""Two machines of 768 MB and room to work."""
+"""They have 768 MB each, and there is room to work."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,15 @@ class Diagnosis:
 def doctor(session: Session) -> Result[Diagnosis]:
     """Check this machine; changes nothing."""
     host = distribution.read()
-    image = _image(session)
+    builds = builds_images(host)
+    image = _image(session, builds=builds)
     checks = (
         _distribution(host),
         *programs(host, has_image=image.ok),
-        *user_namespaces(has_image=image.ok),
+        *user_namespaces(has_image=image.ok or not builds),
         _processor(),
         _memory(),
-        _space(session),
+        *space(session.home, has_image=image.ok, builds=builds),
         _kvm(session),
         image,
         _known_kernels(session, host),
@@ -169,11 +174,38 @@ def _memory() -> Check:
     return Check(N_("memory"), free_mb >= MEMORY_MB, needed=True, found=N_(f"{free_mb} MB free, {MEMORY_MB} MB needed"))
 
 
-def _space(session: Session) -> Check:
-    existing = next(path for path in (session.home.cache, *session.home.cache.parents) if path.exists())
-    free_mb = shutil.disk_usage(existing).free // 1_000_000
-    finding = N_(f"{free_mb} MB free for {session.home.cache}, {build.NEEDED_MB} MB needed to build the guest image")
-    return Check(N_("space"), free_mb >= build.NEEDED_MB, needed=True, found=finding)
+def builds_images(host: Distribution) -> bool:
+    """Return whether the guest image can be built on this machine; otherwise it is imported."""
+    has_program = process.find("mmdebstrap") is not None or host.package("mmdebstrap") is not None
+    return has_program and platform.machine() not in EMULATING
+
+
+def space(home: Home, *, has_image: bool, builds: bool) -> list[Check]:
+    """Check the disk space for what is still to be written: the guest image if it is not there, and machines' disks.
+
+    Args:
+        home: The directories of the lab.
+        has_image: Whether the guest image is there.
+        builds: Whether this machine builds it, rather than importing it.
+    """
+    checks = []
+    if not has_image:
+        needed_mb = build.NEEDED_MB if builds else build.STORED_MB
+        free_mb = _free_mb(home.cache)
+        build_it = N_(f"{free_mb} MB free for {home.cache}, {needed_mb} MB needed to build the guest image")
+        import_it = N_(f"{free_mb} MB free for {home.cache}, {needed_mb} MB needed to import the guest image")
+        found = build_it if builds else import_it
+        checks.append(Check(N_("space"), free_mb >= needed_mb, needed=True, found=found))
+    needed_mb = MACHINES * DISK_GROWTH_MB
+    free_mb = _free_mb(home.path)
+    found = N_(f"{free_mb} MB free for {home.path}, {needed_mb} MB needed for {MACHINES} machines' disks")
+    checks.append(Check(N_("space for machines"), free_mb >= needed_mb, needed=True, found=found))
+    return checks
+
+
+def _free_mb(directory: Path) -> int:
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    return shutil.disk_usage(existing).free // 1_000_000
 
 
 def _kvm(session: Session) -> Check:
@@ -227,8 +259,10 @@ def _known_kernels(session: Session, host: Distribution) -> Check:
     return Check(N_("known kernels"), gpgv is not None, needed=False, found=finding, package=host.package("gpgv"))
 
 
-def _image(session: Session) -> Check:
+def _image(session: Session, *, builds: bool) -> Check:
     recipe = Recipe.from_environment(PROVISION)
     built = build.is_built(build.Image(build.path_of(recipe, session.home.cache)))
-    finding = N_("built" if built else "not built yet: the first 'lab up' builds it, in two minutes or so")
-    return Check(N_("guest image"), ok=built, needed=False, found=finding)
+    missing = N_("not built yet: the first 'lab up' builds it, in two minutes or so")
+    if not builds:
+        missing = N_("not there, and not built on this machine: lab image export on another, lab image import here")
+    return Check(N_("guest image"), ok=built, needed=not builds, found=N_("built") if built else missing)

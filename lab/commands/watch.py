@@ -17,7 +17,7 @@ from lab.foundation.result import Result
 from lab.remote_check import look as looks
 from lab.remote_check.look import Look
 from lab.remote_check.packet_data import find_offset
-from lab.remote_check.program import WATCH, architecture, built
+from lab.remote_check.program import WATCH, built
 from lab.remote_check.reach import Reach, reached
 from lab.remote_check.require import require_machine, require_root
 from lab.session.session import Session
@@ -149,9 +149,9 @@ def watch(session: Session, ask: WatchRequest, seen: Seen) -> Result[Watched]:
     with reached(ask.account, session.work) as reach:
         with session.work.step("looking at it", ask.machine):
             look = looks.parse(reach.look(()))
-        require_machine(look, architecture(), "lab watch")
+        require_machine(look, "lab watch")
         require_root(look, "packets and sockets of all network namespaces can be read only by root")
-        program = built(session.home, session.work, WATCH)
+        program = built(session.home, session.work, WATCH, look.architecture)
         offset = _offset(ask, reach, look, session)
         watcher = Watcher(frozenset(ask.ports), _saver(ask.save), traces=ask.trace)
         watcher.untraced = NO_OFFSET if ask.trace and offset is None else ""

@@ -38,6 +38,9 @@ DISK_MB = 2048
 NEEDED_MB = 3500
 """Disk space for a build: the packed tree, the unpacked tree and the disk."""
 
+STORED_MB = 1000
+"""Disk space for an image that comes in one file: what is written of the disk, and the kernels."""
+
 DOWNLOAD_BOUND_S = 1800.0
 """Timeout for downloading Debian's packages over a slow line."""
 
@@ -109,14 +112,19 @@ def ensure(recipe: Recipe, cache: Path, work: Work) -> Image:
 
 
 @contextmanager
-def new_image(image: Image, cache: Path) -> Iterator[Path]:
+def new_image(image: Image, cache: Path, needed_mb: int = NEEDED_MB) -> Iterator[Path]:
     """Yield a directory to put an image together in, which takes its place at the end; to be used under LOCK.
+
+    Args:
+        image: The image.
+        cache: Where images are stored.
+        needed_mb: Disk space that this takes.
 
     Raises:
         BrokenEnvironment: there is no space, or it could not be written; nothing incomplete is left.
     """
     _remove_leftovers(cache)
-    require_space(cache, NEEDED_MB)
+    require_space(cache, needed_mb)
     with _scratch(cache / "images") as scratch:
         yield scratch
         scratch.rename(image.path)

@@ -199,7 +199,7 @@ def _store(reader: TarReader, recipe: Recipe, cache: Path, digest: str, work: Wo
     with locked(cache / build.LOCK, build.LOCKED, work, bound_s=build.DOWNLOAD_BOUND_S):
         if build.is_built(image):
             return UnpackedImage(image, digest, is_new=False)
-        with build.new_image(image, cache) as scratch:
+        with build.new_image(image, cache, build.STORED_MB) as scratch:
             missing = set(contents.files)
             for entry in entries:
                 if entry.name not in missing or entry.size is None:

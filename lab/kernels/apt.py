@@ -59,12 +59,14 @@ class PrivateApt:
         scratch: The directory.
         what: What is obtained, for errors, such as "the packages of debian:sid".
         work: Its cancellation ends apt.
+        architecture: The architecture of its packages, as Debian calls it.
     """
 
     suite: str
     scratch: Path
     what: str
     work: Work
+    architecture: str = "amd64"
 
     def prepare(self, status: str = "") -> None:
         """Create the scratch directory and its configuration.
@@ -82,7 +84,7 @@ class PrivateApt:
         for name in ("state/lists/partial", "cache/archives/partial"):
             (self.scratch / name).mkdir(parents=True)
         (self.scratch / "status").write_text(status)
-        sources = f"deb [arch=amd64 signed-by={KEYRING}] {mirror()} {self.suite} main\n"
+        sources = f"deb [arch={self.architecture} signed-by={KEYRING}] {mirror()} {self.suite} main\n"
         (self.scratch / "sources.list").write_text(sources)
 
     def get(self, *arguments: str, cwd: Path | None = None) -> None:
@@ -109,14 +111,18 @@ class PrivateApt:
             "Dir::State": self.scratch / "state",
             "Dir::State::Status": self.scratch / "status",
             "Dir::Cache": self.scratch / "cache",
-            "APT::Architecture": "amd64",
-            "APT::Architectures": "amd64",
+            "APT::Architecture": self.architecture,
+            "APT::Architectures": self.architecture,
             # The user _apt cannot write into the user's cache.
             "APT::Sandbox::User": "root",
             "APT::Update::Error-Mode": "any",
             "Acquire::Languages": "none",
         }
         return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
+
+    def remove(self) -> None:
+        """Remove the scratch directory."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     @property
     def _log(self) -> Path:

@@ -136,18 +136,17 @@ class CheckPlan:
         return tuple(dict.fromkeys((*self.load, *self.behind_dnat.load)))
 
 
-def of(look: Look, architecture: str, *, refused: By | None = None) -> CheckPlan:
+def of(look: Look, *, refused: By | None = None) -> CheckPlan:
     """Return the plan for checking a machine.
 
     Args:
         look: The machine.
-        architecture: Architecture that the program can be built for, as printed by `uname -m`.
         refused: The kind of rules that its kernel rejected although it seemed to support them.
 
     Raises:
         BrokenEnvironment: it cannot be checked; the message names what is missing.
     """
-    require_machine(look, architecture, "lab check")
+    require_machine(look, "lab check")
     require_root(look, "network namespaces and rules in them need root")
     lacks = {rule: _lacks(look, (*COMMON, *parts)) for rule, parts in RULES.items()}
     able = [rule for rule, missing in lacks.items() if not missing and rule != refused]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from lab.foundation.errors import BrokenEnvironment
+from lab.remote_check.cross import buildable
 from lab.remote_check.look import Look
 
 
-def require_machine(look: Look, architecture: str, verb: str) -> None:
+def require_machine(look: Look, verb: str) -> None:
     """Check that the program can run on a machine.
 
     Args:
         look: The machine.
-        architecture: Architecture that the program can be built for, as printed by `uname -m`.
         verb: The command that sends it.
 
     Raises:
@@ -19,10 +19,10 @@ def require_machine(look: Look, architecture: str, verb: str) -> None:
     """
     if look.system != "Linux":
         raise BrokenEnvironment(f"this is {look.system}, not Linux: there is no conntrack to check")
-    if look.architecture != architecture:
+    if look.architecture not in buildable():
         raise BrokenEnvironment(
-            f"this is a machine of architecture {look.architecture}, and the lab runs on {architecture}: "
-            "the program that runs there is built for the lab's architecture only",
+            f"this is a machine of architecture {look.architecture}: "
+            f"the program that runs there is built for {' and '.join(buildable())} only",
             hint=f"run the lab on a machine of architecture {look.architecture}, or on this one: {verb}",
         )
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Compiles and links with musl for another architecture, by Debian's cross compiler: what musl-gcc does for this one.
 # Usage: cross.sh ARGUMENT...    as a compiler; HEADERS_ROOT names a directory with the unpacked packages musl-dev and
-# linux-libc-dev of that architecture, and CROSS the prefix of the compiler, such as aarch64-linux-gnu-
+# linux-libc-dev of that architecture, and CROSS the prefix of the compiler, such as aarch64-linux-gnu-; both are
+# variables that lab/remote_check/cross.py gives to make, which hands them on
 set -eu
 cross=${CROSS:-aarch64-linux-gnu-}
 compiler=${cross}gcc

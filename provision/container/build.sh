@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the container, and writes it as one file that podman and docker load.
+# Builds the container, and writes it as one file that podman loads.
 # Usage: build.sh [--own-base] [FILE]    FILE: five-second-lab.oci.tar by default
 #   --own-base: make the base by mmdebstrap from this host's Debian mirrors, instead of pulling one from a registry
 # Needs buildah, and the lab's own .venv (make setup); as root or as a user who may use buildah.
@@ -41,10 +41,13 @@ echo "the lab and its Python packages, verified with the hashes of requirements.
 mkdir "$context/python"
 .venv/bin/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w "$context/python" .
 cp requirements.txt "$context/python/"
+machine=$(uname -m)
+set --
+for tag in manylinux1 manylinux2014 manylinux_2_17 manylinux_2_28 manylinux_2_34; do
+	set -- "$@" --platform "${tag}_$machine"
+done
 .venv/bin/pip download --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt \
-	--dest "$context/python" --only-binary=:all: --python-version "$python" --implementation cp \
-	--platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 \
-	--platform manylinux_2_34_x86_64 --platform manylinux1_x86_64 --platform any
+	--dest "$context/python" --only-binary=:all: --python-version "$python" --implementation cp "$@" --platform any
 cp provision/container/packages.txt provision/container/enter "$context/"
 
 if [ -n "$own" ]; then

@@ -234,4 +234,4 @@ def test_an_unprivileged_user_gets_a_clear_refusal() -> None:
     assert not observation.is_root
     if not observation.has_sudo:
         with pytest.raises(BrokenEnvironment, match="need root"):
-            plan.of(observation, observation.architecture)
+            plan.of(observation)

@@ -10,11 +10,17 @@ import pytest
 from playwright.sync_api import Browser
 from pypdf import PdfReader
 
+from lab.foundation.language import NAMES
 from lab.lesson import mystery
+from lab.present.kit import guide
 from tests.browser import DESK, LANGUAGES, PHONE, choose_language, opened, size, started
 from tests.command_line import lab
 
 INCIDENTS = {name: incident for name, (incident, _) in mystery.find(mystery.OWN).items()}
+
+
+WHOLE_KIT = ("mysteries.html", "report.html", *(f"{kind}.{tag}.html" for kind in ("handout", "key") for tag in NAMES))
+"""The pages of a kit that was made after a run and a lesson."""
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +84,12 @@ def test_without_scripts_everything_can_be_read(browser: Browser, pages: Path) -
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_guide_is_one_page_of_paper(browser: Browser, pages: Path, tmp_path: Path, language: str) -> None:
-    """A4, in the language that is shown."""
-    with opened(browser, pages / "guide.html") as page:
+def test_the_guide_is_one_page_of_paper(browser: Browser, tmp_path: Path, language: str) -> None:
+    """A4, in the language that is shown, with everything that a kit can have."""
+    (tmp_path / "guide.html").write_text(guide("0123456789abcdef" * 4, WHOLE_KIT))
+    with opened(browser, tmp_path / "guide.html") as page:
         choose_language(page, language)
         page.pdf(path=tmp_path / "guide.pdf", prefer_css_page_size=True)
     (sheet,) = PdfReader(tmp_path / "guide.pdf").pages
     assert "lab doctor" in sheet.extract_text()
+    assert "key.en.html" in sheet.extract_text()

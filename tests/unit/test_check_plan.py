@@ -39,14 +39,14 @@ def without(observation: Look, *modules: str) -> Look:
 
 def test_the_rule_that_needs_fewest_modules_is_chosen() -> None:
     """Two modules are missing for nf_tables, three for ip_tables."""
-    proposal = plan.of(debian(), "x86_64")
+    proposal = plan.of(debian())
 
     assert (proposal.rule, proposal.load, proposal.sudo) == ("nftables", ("nft_ct", "nft_queue"), False)
 
 
 def test_modules_to_load_are_listed_after_their_dependencies() -> None:
     """Loaded modules are left out and nothing is listed twice."""
-    load = plan.of(replace(debian(), loaded=BOOTED), "x86_64").load
+    load = plan.of(replace(debian(), loaded=BOOTED)).load
 
     assert load[: len(FOR_NFTABLES)] == FOR_NFTABLES
     assert load.index("nf_tables") < load.index("nft_queue")
@@ -58,7 +58,7 @@ def test_modules_to_load_are_listed_after_their_dependencies() -> None:
 def test_a_kernel_without_nft_queue_uses_ip_tables() -> None:
     """CONFIG_NFT_QUEUE is not set and everything else is built in, so nothing is loaded."""
     observation = look.parse((LOOKS / "6.18-everything-built-in.txt").read_text())
-    proposal = plan.of(observation, "x86_64")
+    proposal = plan.of(observation)
 
     assert not observation.has_modules
     assert (proposal.rule, proposal.load, proposal.meaning) == ("iptables", (), ())
@@ -72,13 +72,13 @@ def test_a_module_blocked_by_modprobe_configuration_counts_as_missing() -> None:
     observation = replace(observation, depends={**observation.depends, "nft_queue": lines})
 
     assert observation.state("nft_queue", "CONFIG_NFT_QUEUE") is PartState.ABSENT
-    assert plan.of(observation, "x86_64").rule == "iptables"
+    assert plan.of(observation).rule == "iptables"
 
 
 def test_a_kernel_without_any_rule_is_refused_by_name() -> None:
     """The error names both ways with what each lacks and where it might come from."""
     with pytest.raises(BrokenEnvironment) as refusal:
-        plan.of(without(debian(), "nft_queue", "xt_NFQUEUE"), "x86_64")
+        plan.of(without(debian(), "nft_queue", "xt_NFQUEUE"))
 
     assert "nft_queue" in refusal.value.message
     assert "xt_NFQUEUE" in refusal.value.message
@@ -90,7 +90,7 @@ def test_a_kernel_built_without_nfqueue_is_distinguished_from_a_missing_package(
     observation = without(debian(), "nfnetlink_queue")
     observation = replace(observation, config={**observation.config, "CONFIG_NETFILTER_NETLINK_QUEUE": "n"})
     with pytest.raises(BrokenEnvironment) as refusal:
-        plan.of(observation, "x86_64")
+        plan.of(observation)
 
     assert refusal.value.message == "kernel 6.1.0-56-cloud-amd64 lacks nfnetlink_queue (NFQUEUE)"
     assert "built without CONFIG_NETFILTER_NETLINK_QUEUE" in (refusal.value.hint or "")
@@ -101,13 +101,13 @@ def test_a_machine_without_config_and_modprobe_is_tried() -> None:
     observation = replace(debian(), config={}, depends={}, loaded=frozenset())
 
     assert observation.state("nf_conntrack", "CONFIG_NF_CONNTRACK") is PartState.UNKNOWN
-    assert plan.of(observation, "x86_64").load == ()
+    assert plan.of(observation).load == ()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"architecture": "aarch64"}, "architecture aarch64, and the lab runs on x86_64"),
+        ({"architecture": "riscv64"}, "architecture riscv64: the program that runs there is built for x86_64"),
         ({"system": "FreeBSD"}, "FreeBSD, not Linux"),
         ({"is_root": False}, "need root"),
         ({"is_locked": True, "loaded": BOOTED}, "does not allow that"),
@@ -118,14 +118,14 @@ def test_a_machine_that_cannot_be_checked_is_refused_before_anything_is_done(
 ) -> None:
     """Each refusal names the problem and what to do."""
     with pytest.raises(BrokenEnvironment) as refusal:
-        plan.of(replace(debian(), **change), "x86_64")  # type: ignore[arg-type]
+        plan.of(replace(debian(), **change))  # type: ignore[arg-type]
 
     assert message in refusal.value.message
 
 
 def test_a_user_with_passwordless_sudo_need_not_be_root() -> None:
     """The check uses sudo -n, because no password can be typed there."""
-    assert plan.of(replace(debian(), is_root=False, has_sudo=True), "x86_64").sudo
+    assert plan.of(replace(debian(), is_root=False, has_sudo=True)).sudo
 
 
 @pytest.mark.parametrize(
@@ -142,12 +142,12 @@ def test_the_plan_warns_where_loading_conntrack_tracks_everywhere(
     """Before 4.10, or when configured so, conntrack tracks all traffic once it is loaded."""
     observation = replace(debian(), loaded=BOOTED, kernel=kernel, options=options)
 
-    assert any(message in sentence for sentence in plan.of(observation, "x86_64").meaning)
+    assert any(message in sentence for sentence in plan.of(observation).meaning)
 
 
 def test_the_plan_says_that_veth_stays_loaded() -> None:
     """Unloading it would remove other users' links; the plan says so before confirmation."""
-    meaning = plan.of(replace(debian(), loaded=BOOTED), "x86_64").meaning
+    meaning = plan.of(replace(debian(), loaded=BOOTED)).meaning
 
     assert any(sentence.startswith("veth stays loaded") for sentence in meaning)
 
@@ -167,7 +167,7 @@ def test_login_output_before_the_script_is_ignored() -> None:
 
 def test_nat_is_loaded_for_the_last_trials_only() -> None:
     """On some kernels a plain clash ends differently with NAT loaded, so plain trials come first."""
-    proposal = plan.of(debian(), "x86_64")
+    proposal = plan.of(debian())
 
     assert not any("nat" in module for module in proposal.load)
     assert proposal.behind_dnat.rule == "nftables"
@@ -182,11 +182,11 @@ def test_nat_is_loaded_for_the_last_trials_only() -> None:
 
 def test_after_a_refused_rule_the_plan_uses_the_other_one() -> None:
     """3.10.0-123 has all nf_tables modules but rejects a "queue" rule; that shows only when it is added."""
-    proposal = plan.of(debian(), "x86_64", refused="nftables")
+    proposal = plan.of(debian(), refused="nftables")
 
     assert (proposal.rule, proposal.behind_dnat.rule) == ("iptables", "iptables")
     with pytest.raises(BrokenEnvironment):
-        plan.of(without(debian(), "xt_NFQUEUE"), "x86_64", refused="nftables")
+        plan.of(without(debian(), "xt_NFQUEUE"), refused="nftables")
 
 
 class Refuses:
@@ -229,7 +229,7 @@ class Refuses:
 )
 def test_a_refused_rule_is_distinguished_from_a_lost_connection(message: str, *, refusal: bool) -> None:
     """The other rule is worth an attempt only after a refusal."""
-    batch = trials.plain(plan.of(debian(), "x86_64"), 5)
+    batch = trials.plain(plan.of(debian()), 5)
     with pytest.raises(BrokenEnvironment) as error:
         list(trials.make(Refuses(message), Path("check"), batch, lambda: True, sudo=False))
 
@@ -241,16 +241,16 @@ def test_a_refused_rule_is_distinguished_from_a_lost_connection(message: str, *,
 def test_nf_tables_nat_is_not_used_before_hooks_are_per_namespace(kernel: str) -> None:
     """On 3.10.0-1127 the first namespace's chain applied to all, and four of five trials had no DNAT."""
     observation = replace(debian(), kernel=kernel)
-    proposal = plan.of(observation, "x86_64")
+    proposal = plan.of(observation)
 
     assert (proposal.rule, proposal.behind_dnat.rule) == ("nftables", "iptables")
-    lacking = plan.of(without(observation, "xt_nat"), "x86_64").behind_dnat
+    lacking = plan.of(without(observation, "xt_nat")).behind_dnat
     assert (lacking.rule, lacking.why_not) == (None, "xt_nat (a rule that translates) is missing")
 
 
 def test_ip_tables_translates_where_nf_tables_cannot() -> None:
     """Plain trials keep the rule that needs least; all rules of the DNAT trials use ip_tables."""
-    proposal = plan.of(without(debian(), "nft_nat"), "x86_64")
+    proposal = plan.of(without(debian(), "nft_nat"))
 
     assert (proposal.rule, proposal.behind_dnat.rule) == ("nftables", "iptables")
     assert {"iptable_mangle", "iptable_nat", "xt_nat", "xt_statistic"} <= set(proposal.behind_dnat.load)
@@ -269,7 +269,7 @@ def test_a_machine_without_nat_is_still_checked(
     """The plain clash determines its era; the plan gives the reason why DNAT was not tried."""
     observation = without(debian(), *lacking)
     observation = replace(observation, loaded=observation.loaded | {"nft_ct", "nft_queue"}, **change)  # type: ignore[arg-type]
-    proposal = plan.of(observation, "x86_64")
+    proposal = plan.of(observation)
 
     assert (proposal.rule, proposal.load, proposal.behind_dnat.rule) == ("nftables", (), None)
     assert proposal.behind_dnat.why_not.startswith(why_not)

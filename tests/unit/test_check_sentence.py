@@ -22,7 +22,7 @@ from lab.runs.run import RanOn, Run
 TESTS = Path(__file__).parents[1]
 EVIDENCE = TESTS / "evidence" / "check"
 SEEN = look.parse((TESTS / "looks" / "debian-12-cloud.txt").read_text())
-PLANNED = plan.of(SEEN, "x86_64")
+PLANNED = plan.of(SEEN)
 FREE = "NFQUEUE before confirm does not cost five seconds here"
 
 

@@ -50,7 +50,7 @@ def image(tmp_path: Path) -> Image:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the cache of another machine, whose disk need not have room for a whole image here."""
-    monkeypatch.setattr(build, "NEEDED_MB", 1)
+    monkeypatch.setattr(build, "STORED_MB", 1)
     return tmp_path / "elsewhere"
 
 
@@ -184,7 +184,7 @@ def test_without_space_nothing_is_left(
 ) -> None:
     """The message says how much is needed."""
     stick.pack(image, tmp_path / "image.tar.zst", Work())
-    monkeypatch.setattr(build, "NEEDED_MB", 10**9)
+    monkeypatch.setattr(build, "STORED_MB", 10**9)
     with pytest.raises(BrokenEnvironment, match="1000000000 MB are needed"):
         imported(tmp_path / "image.tar.zst", cache)
 
