@@ -44,7 +44,7 @@ def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
     armed race is attributed to the kernel only if the packets agree: a query was retransmitted, and in a traced trial
     a query was lost at confirm.
     """
-    agent = scenario.agent
+    agent, brought = scenario.agent, scenario.brought
     loses = scenario.queue is not None and scenario.queue.may_lose
     armed_by = determine_arming(evidence, queues=scenario.has_queue, loses=loses, by_product=agent is not None)
     route = Route(scenario.has_queue, evidence.is_behind, loses and evidence.verdicts.value is not None)
@@ -53,7 +53,7 @@ def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
     armed = next(iter(armed_by.values())) if len(set(armed_by.values())) == 1 else None
     lookup_s = evidence.timing.value.lookup_s if evidence.timing.value else None
     outcome, reason = (
-        (check_product(evidence, agent, queues_packets=scenario.queues_packets) if agent else None)
+        (check_product(evidence, brought, queues_packets=scenario.queues_packets) if brought else None)
         or _check_evidence(evidence, scenario)
         or _check_contradictions(evidence, scenario, armed_by, lifelines)
         or _decide(evidence, lookup_s or 0.0, lifelines, scenario, armed=armed)
