@@ -18,6 +18,7 @@ from lab.judgement.arming import determine_arming
 from lab.judgement.lifeline import Lifeline, Status
 from lab.judgement.lifelines import Route, build_lifelines
 from lab.judgement.outcome import Outcome, Verdict
+from lab.judgement.pairs import Pairs, count_pairs
 from lab.judgement.product import check_product, describe_arming
 from lab.judgement.sightings import Stage
 
@@ -62,7 +63,14 @@ def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
         reason += f"; {merged}"
     if agent and outcome in {Outcome.HEALTHY, Outcome.STALLED, Outcome.UNARMED}:
         reason += describe_arming(evidence, agent, armed=armed)
-    return Verdict(outcome, armed, lookup_s, evidence.gathered, reason, lifelines)
+    pairs = count_pairs(evidence, WAIT_SHARE * scenario.retry_s)
+    if pairs and pairs.made > 1 and outcome in {Outcome.HEALTHY, Outcome.STALLED}:
+        reason += f"; {_describe_pairs(pairs)}"
+    return Verdict(outcome, armed, lookup_s, evidence.gathered, reason, lifelines, pairs)
+
+
+def _describe_pairs(pairs: Pairs) -> str:
+    return N_(f"{pairs.made} pairs of queries: {pairs.armed} armed, {pairs.stalled} waited for a timeout")
 
 
 def _check_evidence(evidence: Evidence, scenario: Scenario) -> tuple[Outcome, str] | None:

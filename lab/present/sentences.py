@@ -90,6 +90,17 @@ def left_out(left: LeftOut, machines: Mapping[str, RanOn]) -> str:
     return f"{left.scenario} on {called(left.machine, machines[left.machine])} is left out: {left.reason}"
 
 
+def pairs(compared: Comparison) -> list[str]:
+    """Return a sentence for each cell whose lookups made several pairs of queries, each of which may stall."""
+    return [
+        f"{cell.scenario} on {called(cell.machine, compared.machines[cell.machine])}: {cell.pairs.made} pairs of "
+        f"queries in {cell.pairs.lookups} lookups; {cell.pairs.armed} pairs were armed, in {cell.pairs.armed_lookups} "
+        f"of these lookups, and {cell.pairs.stalled} waited for a timeout of {cell.timeout_s:g} s"
+        for cell in compared.cells
+        if cell.pairs
+    ]
+
+
 def difference(pair: Difference, machines: Mapping[str, RanOn]) -> str:
     """Return a sentence about a difference between two machines, with its p."""
     one, other = pair.one, pair.other
