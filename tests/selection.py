@@ -36,12 +36,13 @@ def scenario_names() -> list[str]:
 
 
 def is_elsewhere(scenario: Scenario) -> bool:
-    """Return whether a scenario is of another place than the article's: network, hook, resolver, or failing program."""
+    """Return whether a scenario is of another place than the article's: network, hook, resolver, another program."""
     resolvers = [step for step in scenario.step if isinstance(step, Resolver)]
     return (
         scenario.network.shape is not Shape.HOST
         or scenario.network.ipv6
         or scenario.name.startswith("verdict-")
+        or scenario.brought is not None
         or (scenario.queue is not None and scenario.queue.chain is not None)
         or any(step.nameservers or step.search for step in resolvers)
         or scenario.retry_s != scenario.lookup.client.retry_s

@@ -1,4 +1,4 @@
-"""A product that queues packets, which a scenario brings along."""
+"""A program that a scenario brings along, and the kind of it that queues packets: a product under study."""
 
 from __future__ import annotations
 
@@ -75,13 +75,14 @@ class AgentFile(Model):
 
 
 class Ready(Model):
-    """When a product is ready: when every given condition holds.
+    """When a program is ready: when every given condition holds.
 
     Attributes:
         queue: A queue that it listens to, by the kernel's list (/proc/net/netfilter/nfnetlink_queue).
         port: A port of TCP or UDP that it listens on.
         log: Text in a line of its output.
         rule: Text in one of its rules, as iptables-save(8) or nft(8) prints it.
+        file: A file, or a socket, that it creates.
         timeout_s: How long this may take, in seconds.
     """
 
@@ -89,39 +90,65 @@ class Ready(Model):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     log: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,200}$")] | None = None
     rule: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,200}$")] | None = None
+    file: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./+-]{1,200}$")] | None = None
     timeout_s: Annotated[int, Field(ge=1, le=300)] = WAIT_S
 
     @model_validator(mode="after")
     def _require_a_condition(self) -> Self:
-        if all(condition is None for condition in (self.queue, self.port, self.log, self.rule)):
-            raise ValueError("one of 'queue', 'port', 'log' and 'rule' is needed, to know when the product has started")
+        if not self.conditions:
+            raise ValueError("one of 'queue', 'port', 'log', 'rule' and 'file' is needed, to know when it has started")
         return self
 
+    @property
+    def conditions(self) -> dict[str, str | int]:
+        """The given conditions, by their names."""
+        known = {"queue": self.queue, "port": self.port, "log": self.log, "rule": self.rule, "file": self.file}
+        return {name: value for name, value in known.items() if value is not None}
 
-class Agent(Model):
-    """Start a product, which sends the DNS packets to NFQUEUE and gives the verdicts.
+
+class Brought(Model):
+    """A program that a scenario brings along.
 
     Attributes:
         product: Its name, for messages.
         packages: Debian packages, which are fetched on the host with what they depend on.
         files: Files that it needs.
-        start: Starts it in the lane; the product may stay in the foreground or not.
+        start: Starts it in the lane; the program may stay in the foreground or not.
         ready: When it is ready.
         stop: Ends it, before every process in the lane is ended.
-        rules: Input of iptables-restore(8), loaded in the lane when it is ready.
-        queue: The queues that are watched: at least one of them must get a packet.
         leaves: Files that it writes elsewhere; they are removed at the end.
-        may_be_passed: Whether no packet need come to its queues, as with a workaround that leads queries past them.
     """
 
-    do: Literal["agent"]
     product: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,60}$")]
     packages: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]{1,100}$")], ...] = ()
     files: Annotated[tuple[AgentFile, ...], Field(max_length=50)] = ()
     start: Command
     ready: Ready
     stop: Command | None = None
+    leaves: tuple[Place, ...] = ()
+
+
+class Agent(Brought):
+    """Start a product, which sends the DNS packets to NFQUEUE and gives the verdicts.
+
+    Attributes:
+        rules: Input of iptables-restore(8), loaded in the lane when it is ready.
+        queue: The queues that are watched: at least one of them must get a packet.
+        may_be_passed: Whether no packet need come to its queues, as with a workaround that leads queries past them.
+    """
+
+    do: Literal["agent"]
     rules: Annotated[str, Field(min_length=1)] | None = None
     queue: Annotated[tuple[QueueNumber, ...], Field(min_length=1)] = (0,)
-    leaves: tuple[Place, ...] = ()
     may_be_passed: bool = False
+
+
+class Service(Brought):
+    """Start a program that gives no verdicts, such as a forwarder between the client and the server.
+
+    Attributes:
+        address: Where the client asks it, on the lane's loopback; without one the client's resolver is not changed.
+    """
+
+    do: Literal["service"]
+    address: Annotated[str, Field(pattern=r"^127(\.[0-9]{1,3}){3}$")] | None = None

@@ -1,10 +1,10 @@
-"""Reads the files that a scenario's product needs."""
+"""Reads the files of the program that a scenario brings along."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from lab.catalogue.agent import MOST_BYTES, Agent, AgentFile
+from lab.catalogue.agent import MOST_BYTES, AgentFile, Brought
 from lab.catalogue.document import line_of
 from lab.catalogue.scenario import Scenario
 from lab.foundation import regular
@@ -12,7 +12,7 @@ from lab.foundation.errors import BadInput
 
 
 def with_files(scenario: Scenario, path: Path) -> Scenario:
-    """Return a scenario with the content of the files that its product needs.
+    """Return a scenario with the content of the files of the program that it brings along.
 
     Args:
         scenario: The scenario as read.
@@ -23,14 +23,14 @@ def with_files(scenario: Scenario, path: Path) -> Scenario:
     """
     steps = tuple(
         step.model_copy(update={"files": tuple(_filled(path, number, place, file) for place, file in _files(step))})
-        if isinstance(step, Agent) and step.files
+        if isinstance(step, Brought) and step.files
         else step
         for number, step in enumerate(scenario.step)
     )
     return scenario if steps == scenario.step else scenario.model_copy(update={"step": steps})
 
 
-def _files(step: Agent) -> list[tuple[int, AgentFile]]:
+def _files(step: Brought) -> list[tuple[int, AgentFile]]:
     return list(enumerate(step.files))
 
 

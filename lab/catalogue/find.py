@@ -18,7 +18,7 @@ from lab.foundation.language import N_
 M = TypeVar("M", bound=Model)
 
 PRODUCTS = "products"
-"""The directory of the scenarios that bring a product along: their packages are fetched only when one is named."""
+"""The directory of scenarios that bring a program or a client along: packages are fetched only when one is named."""
 
 FEW = 10
 """So many names fit into a message."""
@@ -50,7 +50,7 @@ def scenarios(directory: Path, names: Iterable[str]) -> list[Scenario]:
 
 
 def products(directory: Path) -> list[Scenario]:
-    """Return the scenarios that bring a product along.
+    """Return the scenarios that bring a program or a client along.
 
     Raises:
         BadInput: a file is invalid, or one that a product needs cannot be read.

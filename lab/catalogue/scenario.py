@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lab.catalogue.agent import Agent
+from lab.catalogue.agent import Agent, Brought, Service
 from lab.catalogue.client import Client
 from lab.catalogue.document import Model
 from lab.catalogue.era import Era
@@ -149,7 +149,12 @@ class TimedLookup(Model):
     bound_s: Annotated[int, Field(ge=6, le=120)] = 30
 
 
-Step = Annotated[Resolver | Cache | Queue | Agent | Firewall | Delay | Outside | TimedLookup, Field(discriminator="do")]
+Step = Annotated[
+    Resolver | Cache | Queue | Agent | Service | Firewall | Delay | Outside | TimedLookup, Field(discriminator="do")
+]
+
+Brings = Literal["agent", "service", "client"]
+"""What is sent to a machine for a scenario: a product, another program, or only the client's packages."""
 
 
 class Scenario(Model):
@@ -184,6 +189,18 @@ class Scenario(Model):
             raise ValueError(
                 "'agent' brings its own verdict program: no other step 'agent' or 'queue' can be beside it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_service(self) -> Self:
+        if sum(isinstance(step, Brought) for step in self.step) > 1:
+            raise ValueError("a scenario brings one program along: one step 'agent' or 'service'")
+        if self.service is None:
+            return self
+        if self.service.address and any(isinstance(step, Cache) for step in self.step):
+            raise ValueError("the client asks either the 'service' at its address or the 'cache'")
+        if self.network.shape is not Shape.HOST:
+            raise ValueError("a 'service' is in the lane, where a client behind the lane does not reach it")
         return self
 
     @model_validator(mode="after")
@@ -247,13 +264,38 @@ class Scenario(Model):
 
     def aimed(self, outside: Outside) -> Scenario | None:
         """Return this scenario with a real name and resolver; None when it needs the test network."""
-        bound = any(isinstance(step, Cache | Firewall) for step in self.step) or self.network.shape is not Shape.HOST
+        bound = (
+            any(isinstance(step, Cache | Service | Firewall) for step in self.step)
+            or self.network.shape is not Shape.HOST
+        )
         return None if bound else self.model_copy(update={"step": (outside, *self.step)})
 
     @property
     def agent(self) -> Agent | None:
         """The product that the scenario brings along; None without one."""
         return next((step for step in self.step if isinstance(step, Agent)), None)
+
+    @property
+    def service(self) -> Service | None:
+        """The program that the scenario brings along and that gives no verdicts; None without one."""
+        return next((step for step in self.step if isinstance(step, Service)), None)
+
+    @property
+    def brought(self) -> Agent | Service | None:
+        """The program that the scenario brings along, whether it gives verdicts or not; None without one."""
+        return self.agent or self.service
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The Debian packages that it needs besides those of the guest image."""
+        return (*(self.brought.packages if self.brought else ()), *self.lookup.client.packages)
+
+    @property
+    def brings(self) -> Brings | None:
+        """What is sent to a machine for it; None for nothing."""
+        if self.brought:
+            return self.brought.do
+        return "client" if self.packages else None
 
     @property
     def queue(self) -> Queue | None:

@@ -150,10 +150,17 @@ def _check(workaround: KnownWorkaround, scenario: Scenario) -> Unfit | None:
         return _check_rule(scenario)
     if workaround.random_fully and not any(_SOURCE_NAT.search(step.rules) for step in _firewalls(scenario)):
         return Unfit(N_("it has no rule of source NAT"))
-    if workaround.cache and scenario.outside:
+    return _check_cache(scenario) if workaround.cache else None
+
+
+def _check_cache(scenario: Scenario) -> Unfit | None:
+    """Return why no cache can be put between the client and the server; None when one can."""
+    if scenario.outside:
         return Unfit(N_("its resolver is outside of the test network"))
-    if workaround.cache and any(isinstance(step, Cache) for step in scenario.step):
+    if any(isinstance(step, Cache) for step in scenario.step):
         return Unfit(N_("it has a cache already"))
+    if scenario.service and scenario.service.address:
+        return Unfit(N_("its client asks a forwarder already"))
     return None
 
 

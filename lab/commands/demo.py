@@ -6,7 +6,7 @@ from lab.catalogue import find
 from lab.catalogue.machine import System
 from lab.commands.trials import RunDone, TrialOptions, run_on
 from lab.foundation.home import MACHINES, SCENARIOS
-from lab.foundation.result import NOT_AS_EXPECTED, Result
+from lab.foundation.result import AS_ASKED, NOT_AS_EXPECTED, Result
 from lab.provider.base import State
 from lab.provider.preference import Preference
 from lab.session.session import Session
@@ -16,6 +16,10 @@ SCENARIO_NAMES = ("baseline", "nfqueue", "nfqueue-single-request-reopen")
 
 STILL_STALLS = "nfqueue-dnat"
 """Stalls even on the kernel that fixed the plain clash; only real kernels show it, so replicas leave it out."""
+
+
+PRODUCT = "opensnitch"
+"""An unmodified product with the same stall; no part of the demonstration, since its package has to be downloaded."""
 
 
 def demo(session: Session, trials: int, *, keep: bool, system: System | None = None) -> Result[RunDone]:
@@ -47,6 +51,11 @@ def demo(session: Session, trials: int, *, keep: bool, system: System | None = N
                 session.put_back(before)
     # Without an armed trial nothing was shown, even if no cell contradicts its scenario.
     shown = all(cell.armed == cell.trials for cell in result.data.comparison.cells if cell.arms)
+    if shown and result.exit_status == AS_ASKED and not is_real:
+        up = "" if keep else f"lab up {' '.join(MACHINE_NAMES)} && "
+        session.work.note(
+            f"an unmodified product stalls in the same way: {up}lab run {' '.join(MACHINE_NAMES)} -s {PRODUCT}"
+        )
     return result if shown else Result(result.data, NOT_AS_EXPECTED)
 
 

@@ -194,8 +194,8 @@ class _CellTrials:
         count = min(possible, wanted, lanes.most(scenario, traced=evidence or alike or how.stap))
         lowering = lanes.Lowering(count)
         recorder, must_arm = self._recorder, scenario.arms and not scenario.may_stay_unarmed
-        if scenario.agent:
-            product.send(shell, scenario.agent, self.session.home.cache, self.session.work)
+        if scenario.brings:
+            product.send(shell, scenario, self.session.home.cache, self.session.work)
         with experiment.prepare(shell, scenario, count, evidence=evidence, stap=how.stap):
             for trial in experiment.trials(shell, scenario, count, first, wanted):
                 if isinstance(trial, Begun):

@@ -12,6 +12,7 @@ from itertools import combinations
 from lab.catalogue.scenario import Expected, Scenario
 from lab.comparison.statistics import difference, peaks, share_interval
 from lab.judgement.outcome import Outcome, Verdict
+from lab.judgement.pairs import Pairs
 from lab.runs.run import RanOn
 
 UNJUDGED = (Outcome.NOT_STARTED, Outcome.FAILED, Outcome.CONTRADICTORY, Outcome.INCONCLUSIVE)
@@ -55,6 +56,25 @@ class TrialSubset:
 
 
 @dataclass(frozen=True)
+class PairCounts:
+    """The pairs of queries that a cell's lookups made, counted in the packets that were queued.
+
+    Attributes:
+        lookups: Number of lookups.
+        armed_lookups: Number of lookups with at least one armed pair.
+        made: Number of pairs.
+        armed: Number of armed pairs.
+        stalled: Number of pairs of which a query was sent again after a timeout.
+    """
+
+    lookups: int
+    armed_lookups: int
+    made: int
+    armed: int
+    stalled: int
+
+
+@dataclass(frozen=True)
 class Cell:
     """A scenario on a machine.
 
@@ -77,6 +97,7 @@ class Cell:
         verdict: The combined outcome.
         expected: The expected outcome; None when the scenario has none for this kernel.
         may_stay_unarmed: Whether no armed trial at all is acceptable.
+        pairs: The pairs of queries; None if no lookup made more than one, as without search domains.
     """
 
     machine: str
@@ -97,6 +118,7 @@ class Cell:
     verdict: CellVerdict
     expected: Expected | None
     may_stay_unarmed: bool
+    pairs: PairCounts | None = None
 
     @property
     def own_median_s(self) -> float | None:
@@ -217,6 +239,19 @@ def cell(machine: str, ran_on: RanOn, scenario: Scenario, verdicts: Sequence[Ver
         verdict=_combine(len(verdicts), len(counted), stalled, unjudged),
         expected=scenario.expects(ran_on.era, ran_on.kernel, replica=ran_on.replica),
         may_stay_unarmed=scenario.may_stay_unarmed,
+        pairs=_pairs([verdict.pairs for verdict in verdicts if verdict.pairs and verdict.outcome not in UNJUDGED]),
+    )
+
+
+def _pairs(lookups: Sequence[Pairs]) -> PairCounts | None:
+    if all(pairs.made <= 1 for pairs in lookups):
+        return None
+    return PairCounts(
+        lookups=len(lookups),
+        armed_lookups=sum(pairs.armed > 0 for pairs in lookups),
+        made=sum(pairs.made for pairs in lookups),
+        armed=sum(pairs.armed for pairs in lookups),
+        stalled=sum(pairs.stalled for pairs in lookups),
     )
 
 

@@ -21,18 +21,20 @@ QUERIES = 2
 
 
 @dataclass(frozen=True)
-class _Query:
+class QueuedQuery:
     """A query and its conntrack at one place.
 
     Attributes:
         socket: The source port, which identifies the socket even behind DNAT; with the address, where it is known.
         query: A key that identifies the query among those of the socket.
         ct: The conntrack; None without one, or for a confirmed one, which cannot clash.
+        time_s: When, in seconds of the source's clock; None where the source does not have it.
     """
 
     socket: Hashable
     query: Hashable
     ct: int | None
+    time_s: float | None
 
 
 def determine_arming(
@@ -63,16 +65,7 @@ def determine_arming(
     sent = [event for event in evidence.resolver.value or () if event.kind == "sent" and event.protocol == "udp"]
     most = max(len(packets), len(verdicts), len(sent))
     has_all = len(verdicts) >= most and not loses
-    by_hook = [_Query((packet.flow.src, packet.flow.sport), packet.dns_id, packet.ct) for packet in packets]
-    by_program = [
-        _Query(
-            (packet.flow.src, packet.flow.sport),
-            (packet.dns_id, packet.qtype),
-            None if packet.confirmed else packet.ct_id,
-        )
-        for packet in verdicts
-        if packet.flow and packet.ct_id is not None
-    ]
+    by_hook, by_program = queued_by_hook(evidence), queued_by_program(evidence)
     armed_by_source = {
         "dmesg": _determine(by_hook, whole=len(by_hook) >= most),
         "verdict.jsonl": _determine(by_program, whole=has_all),
@@ -87,10 +80,32 @@ def determine_arming(
     return {source: armed for source, armed in counted.items() if armed or not queues}
 
 
-def _determine(queries: list[_Query], *, whole: bool) -> bool | None:
+def queued_by_hook(evidence: Evidence) -> list[QueuedQuery]:
+    """Return the queries that the hook queued, in order, with their conntracks."""
+    return [
+        QueuedQuery((packet.flow.src, packet.flow.sport), packet.dns_id, packet.ct, packet.monotonic_s)
+        for packet in evidence.queued.value or ()
+    ]
+
+
+def queued_by_program(evidence: Evidence) -> list[QueuedQuery]:
+    """Return the queries that the verdict program got, in order, with their conntracks, where the kernel sent them."""
+    return [
+        QueuedQuery(
+            (packet.flow.src, packet.flow.sport),
+            (packet.dns_id, packet.qtype),
+            None if packet.confirmed else packet.ct_id,
+            packet.queued_s,
+        )
+        for packet in (evidence.verdicts.value.packets if evidence.verdicts.value else ())
+        if packet.flow and packet.ct_id is not None
+    ]
+
+
+def _determine(queries: list[QueuedQuery], *, whole: bool) -> bool | None:
     """Return whether two conntracks differ; None without queries, or if a missing query may differ."""
-    differ = _differ(queries)
-    return differ if queries and (whole or differ) else None
+    differing = differ(queries)
+    return differing if queries and (whole or differing) else None
 
 
 def _by_kernel(evidence: Evidence) -> bool | None:
@@ -98,7 +113,12 @@ def _by_kernel(evidence: Evidence) -> bool | None:
     whole = "trace" not in sightings.cut_off(evidence)
     verdicts = [
         _determine(
-            [_Query((step.src, step.sport), step.dns_id, step.ct) for step in steps if step.did is did], whole=whole
+            [
+                QueuedQuery((step.src, step.sport), step.dns_id, step.ct, step.time_s)
+                for step in steps
+                if step.did is did
+            ],
+            whole=whole,
         )
         for did in (kernel.Action.QUEUED, kernel.Action.CONFIRMED)
     ]
@@ -123,7 +143,7 @@ def _by_counters(evidence: Evidence) -> dict[str, bool]:
     return {"stat.after": any(known)} if known else {}
 
 
-def _differ(packets: Iterable[_Query]) -> bool:
+def differ(packets: Iterable[QueuedQuery]) -> bool:
     """Return whether two queries of one socket had different conntracks before either was retransmitted."""
     queries_by_socket: dict[Hashable, dict[Hashable, int | None]] = defaultdict(dict)
     for packet in packets:

@@ -12,14 +12,16 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 from lab.catalogue.scenario import Scenario
 from lab.foundation import regular
 from lab.foundation.files import write_whole
 from lab.judgement import judge_digest
 from lab.judgement.outcome import Outcome, Verdict
+from lab.judgement.pairs import Pairs
 
 FILE = ".verdicts"
 """Hidden, so that it is nothing of a run's."""
@@ -141,8 +143,11 @@ def _state_of(trial: Path) -> _FileState | None:
 
 
 def _members(verdict: Verdict) -> Sequence[object]:
-    return verdict.outcome.value, verdict.armed, verdict.lookup_s, verdict.gathered, verdict.reason
+    pairs = astuple(verdict.pairs) if verdict.pairs else None
+    return verdict.outcome.value, verdict.armed, verdict.lookup_s, verdict.gathered, verdict.reason, pairs
 
 
-def _verdict(outcome: str, armed: bool | None, lookup_s: float | None, gathered: bool, reason: str) -> Verdict:  # noqa: FBT001  as they are kept
-    return Verdict(Outcome(outcome), armed, lookup_s, gathered, reason)
+def _verdict(outcome: str, *members: Any) -> Verdict:  # noqa: ANN401  as they are kept
+    armed, lookup_s, gathered, reason, pairs = members
+    counted = Pairs(*pairs) if pairs else None
+    return Verdict(Outcome(outcome), armed, lookup_s, gathered, reason, pairs=counted)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lab.judgement.lifeline import Lifeline
+    from lab.judgement.pairs import Pairs
 
 
 class Outcome(StrEnum):
@@ -40,6 +41,7 @@ class Verdict:
         gathered: Whether the trial was traced and captured, which slows it down.
         reason: What happened, in a sentence.
         lifelines: The lifeline of each query.
+        pairs: The pairs of queries that the lookup made; None when no source shows them.
     """
 
     outcome: Outcome
@@ -48,3 +50,4 @@ class Verdict:
     gathered: bool
     reason: str
     lifelines: tuple[Lifeline, ...] = ()
+    pairs: Pairs | None = None

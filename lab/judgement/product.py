@@ -1,10 +1,10 @@
-"""Judges what a product did in a trial: whether it started, stayed, and got the queries; and why the race was armed."""
+"""Judges what a program that was brought along did in a trial, and why a product's queries were armed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lab.catalogue.agent import Agent
+from lab.catalogue.agent import Agent, Brought
 from lab.evidence import kernel
 from lab.evidence.kernel import Action, PacketStep
 from lab.evidence.trial import Evidence
@@ -17,16 +17,16 @@ QUOTED_LINES = 3
 """So many of a product's last lines are quoted."""
 
 
-def check_product(evidence: Evidence, agent: Agent, *, queues_packets: bool) -> tuple[Outcome, str] | None:
-    """Return the outcome and reason of a trial whose product did not do its part; None when it did.
+def check_product(evidence: Evidence, brought: Brought, *, queues_packets: bool) -> tuple[Outcome, str] | None:
+    """Return the outcome and reason of a trial whose product, or other program, did not do its part; None when it did.
 
     Args:
         evidence: The trial's evidence.
-        agent: The product.
-        queues_packets: Whether it has to get queries.
+        brought: The program.
+        queues_packets: Whether a product has to get queries.
     """
     look = evidence.product.value
-    name = agent.product
+    name = brought.product
     if look is None:
         return Outcome.INCONCLUSIVE, f"cannot determine whether {name} ran: {evidence.product.problem}"
     lines = look.last_lines(QUOTED_LINES)
@@ -36,10 +36,12 @@ def check_product(evidence: Evidence, agent: Agent, *, queues_packets: bool) -> 
     # A starter that ended well may have left the product in the background.
     if look.exit_status:
         return Outcome.FAILED, f"{name} ended with exit status {look.exit_status} while trials ran{quoted}"
-    left = look.left(agent.queue)
+    if not isinstance(brought, Agent):
+        return None
+    left = look.left(brought.queue)
     if left:
         return Outcome.FAILED, f"{name} stopped listening to queue {', '.join(map(str, left))}{quoted}"
-    return _check_queue(evidence, agent) if queues_packets and not agent.may_be_passed else None
+    return _check_queue(evidence, brought) if queues_packets and not brought.may_be_passed else None
 
 
 def _check_queue(evidence: Evidence, agent: Agent) -> tuple[Outcome, str] | None:

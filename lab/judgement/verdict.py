@@ -18,6 +18,7 @@ from lab.judgement.arming import determine_arming
 from lab.judgement.lifeline import Lifeline, Status
 from lab.judgement.lifelines import Route, build_lifelines
 from lab.judgement.outcome import Outcome, Verdict
+from lab.judgement.pairs import Pairs, count_pairs
 from lab.judgement.product import check_product, describe_arming
 from lab.judgement.sightings import Stage
 
@@ -44,7 +45,7 @@ def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
     armed race is attributed to the kernel only if the packets agree: a query was retransmitted, and in a traced trial
     a query was lost at confirm.
     """
-    agent = scenario.agent
+    agent, brought = scenario.agent, scenario.brought
     loses = scenario.queue is not None and scenario.queue.may_lose
     armed_by = determine_arming(evidence, queues=scenario.has_queue, loses=loses, by_product=agent is not None)
     route = Route(scenario.has_queue, evidence.is_behind, loses and evidence.verdicts.value is not None)
@@ -53,7 +54,7 @@ def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
     armed = next(iter(armed_by.values())) if len(set(armed_by.values())) == 1 else None
     lookup_s = evidence.timing.value.lookup_s if evidence.timing.value else None
     outcome, reason = (
-        (check_product(evidence, agent, queues_packets=scenario.queues_packets) if agent else None)
+        (check_product(evidence, brought, queues_packets=scenario.queues_packets) if brought else None)
         or _check_evidence(evidence, scenario)
         or _check_contradictions(evidence, scenario, armed_by, lifelines)
         or _decide(evidence, lookup_s or 0.0, lifelines, scenario, armed=armed)
@@ -62,7 +63,14 @@ def judge(evidence: Evidence, scenario: Scenario) -> Verdict:
         reason += f"; {merged}"
     if agent and outcome in {Outcome.HEALTHY, Outcome.STALLED, Outcome.UNARMED}:
         reason += describe_arming(evidence, agent, armed=armed)
-    return Verdict(outcome, armed, lookup_s, evidence.gathered, reason, lifelines)
+    pairs = count_pairs(evidence, WAIT_SHARE * scenario.retry_s)
+    if pairs and pairs.made > 1 and outcome in {Outcome.HEALTHY, Outcome.STALLED}:
+        reason += f"; {_describe_pairs(pairs)}"
+    return Verdict(outcome, armed, lookup_s, evidence.gathered, reason, lifelines, pairs)
+
+
+def _describe_pairs(pairs: Pairs) -> str:
+    return N_(f"{pairs.made} pairs of queries: {pairs.armed} armed, {pairs.stalled} waited for a timeout")
 
 
 def _check_evidence(evidence: Evidence, scenario: Scenario) -> tuple[Outcome, str] | None:

@@ -129,6 +129,7 @@ def _texts(row: ComparisonRow) -> tuple[str, ...]:
 def _notes(compared: Comparison) -> Iterator[str]:
     yield from (sentences.left_out(left, compared.machines) for left in compared.left_out)
     yield from (sentences.answer(name, compared) for name in compared.machines)
+    yield from sentences.pairs(compared)
     yield from sentences.differences(compared)
     yield from sentences.mixed(compared.machines)
     yield from (sentences.machine(name, ran_on) for name, ran_on in compared.machines.items())

@@ -10,7 +10,7 @@ from lab.comparison.statistics import LIKELY
 from lab.foundation.language import N_
 
 if TYPE_CHECKING:  # a machine's name needs no comparison
-    from lab.comparison.cells import Comparison, Difference, LeftOut
+    from lab.comparison.cells import Cell, Comparison, Difference, LeftOut, PairCounts
     from lab.runs.run import RanOn
 
 NOT_KNOWN = N_("not known")
@@ -88,6 +88,18 @@ def mixed(machines: Mapping[str, RanOn]) -> list[str]:
 def left_out(left: LeftOut, machines: Mapping[str, RanOn]) -> str:
     """Return a sentence about a scenario that a machine left out."""
     return f"{left.scenario} on {called(left.machine, machines[left.machine])} is left out: {left.reason}"
+
+
+def pairs(compared: Comparison) -> list[str]:
+    """Return a sentence for each cell whose lookups made several pairs of queries, each of which may stall."""
+    return [_pairs(cell, cell.pairs, compared.machines) for cell in compared.cells if cell.pairs]
+
+
+def _pairs(cell: Cell, counts: PairCounts, machines: Mapping[str, RanOn]) -> str:
+    where = f"{cell.scenario} on {called(cell.machine, machines[cell.machine])}"
+    armed = N_(f"{counts.armed} pairs were armed, in {counts.armed_lookups} of these lookups")
+    stalled = N_(f"{counts.stalled} waited for a timeout of {cell.timeout_s:g} s")
+    return f"{where}: {counts.made} pairs of queries in {counts.lookups} lookups; {armed}, and {stalled}"
 
 
 def difference(pair: Difference, machines: Mapping[str, RanOn]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import singledispatch
 
-from lab.catalogue.agent import Agent
+from lab.catalogue.agent import Agent, Service
 from lab.catalogue.queue import Queue, QueuedBy
 from lab.catalogue.scenario import Cache, Delay, Firewall, Outside, Resolver, Scenario, TimedLookup
 from lab.endpoint.ssh import Output, Shell
@@ -31,14 +31,14 @@ an idle machine, and as much longer as other guests keep the host busy."""
 TRACER_BOUND_S = 300.0
 """Timeout for starting systemtap, which first compiles a kernel module."""
 
-INSTALL_BOUND_S = 120.0
-"""Timeout for unpacking a product's packages, several megabytes."""
+INSTALL_BOUND_S = 300.0
+"""Timeout for unpacking packages: Node.js's have 90 MB, which takes a minute in an emulated guest at rest."""
 
 END_BOUND_S = 10.0
 """Timeout for cleaning up after an error."""
 
 STOP_BOUND_S = 40.0
-"""Additional timeout for a product, which may stop itself for 20 s (provision/guest/agent.sh)."""
+"""Additional timeout for a program that is brought along, which may stop itself for 20 s (provision/guest/agent.sh)."""
 
 LACKS = 4
 """Exit status of provision/guest/scenario.sh when the machine lacks what a scenario needs."""
@@ -64,6 +64,8 @@ def settings(scenario: Scenario, *, evidence: bool = False, stap: bool = False) 
         values["ipv6"] = "yes"
     for step in scenario.step:
         values |= _settings(step, scenario)
+    if scenario.brings:
+        values["brings"] = scenario.brings
     if evidence:
         values["evidence"] = "yes"
     if stap:
@@ -119,7 +121,12 @@ def _verdict_options(step: Queue) -> Iterator[str]:
 
 @_settings.register
 def _(_step: Agent, _scenario: Scenario) -> dict[str, str]:
-    return {"agent": "yes"}
+    return {}
+
+
+@_settings.register
+def _(step: Service, _scenario: Scenario) -> dict[str, str]:
+    return {"nameserver": step.address} if step.address else {}
 
 
 @_settings.register
@@ -153,7 +160,7 @@ def adapt(scenario: Scenario, queued_by: QueuedBy) -> Scenario:
     hook = scenario.hook
     if hook is None or queued_by == "nfqdns":
         return scenario
-    if any(isinstance(step, Cache) for step in scenario.step):
+    if any(isinstance(step, Cache | Service) for step in scenario.step):
         raise UnsupportedScenario(
             "it needs the hook module, which sees the loopback; the module needs the kernel's headers"
         )
@@ -193,15 +200,17 @@ def prepare(
     except BaseException:
         # The first error is more important than one of the clean-up; the next "begin" cleans up, too.
         with contextlib.suppress(LabError):
-            shell.run([SCRIPT, "end"], bound_s=END_BOUND_S + (STOP_BOUND_S if scenario.agent else 0), tidying=True)
+            shell.run([SCRIPT, "end"], bound_s=END_BOUND_S + (STOP_BOUND_S if scenario.brings else 0), tidying=True)
         raise
     _end(shell)
 
 
 def _begin_bound_s(scenario: Scenario, *, stap: bool) -> float:
-    """Return the timeout for preparing lanes: with a product also those for installing it, and for its own start."""
+    """Return the timeout for preparing lanes: also for installing what is brought along, and for its start."""
     bound_s = TRACER_BOUND_S if stap else BEGIN_BOUND_S
-    return bound_s + INSTALL_BOUND_S + scenario.agent.ready.timeout_s if scenario.agent else bound_s
+    if scenario.brings:
+        bound_s += INSTALL_BOUND_S
+    return bound_s + scenario.brought.ready.timeout_s if scenario.brought else bound_s
 
 
 def _end(shell: Shell) -> None:

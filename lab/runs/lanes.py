@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from lab.catalogue.agent import Agent
+from lab.catalogue.agent import Brought
 from lab.catalogue.client import Client
 from lab.catalogue.scenario import Cache, Outside, Scenario, Shape
 
@@ -33,10 +33,11 @@ def most(scenario: Scenario, *, traced: bool) -> int:
     """Return the maximum number of lanes for a scenario.
 
     One lane, where trials of two lanes could not be distinguished in the kernel's trace and the server's log, or on the
-    loopback with a cache. One lane for an external resolver, which should not be loaded. One lane for a product, which
-    is started once. And one lane for two threads, which need two processors for the race.
+    loopback with a cache. One lane for an external resolver, which should not be loaded. One lane for a
+    program that is brought along, which is started once. And one lane for two threads, which need two processors for
+    the race.
     """
-    alone = any(isinstance(step, Cache | Outside | Agent) for step in scenario.step)
+    alone = any(isinstance(step, Cache | Outside | Brought) for step in scenario.step)
     threads = scenario.lookup.client is Client.THREADS
     if alone or threads or traced:
         return 1

@@ -1,16 +1,17 @@
 # shellcheck shell=sh
-# The product under study: a program that is not the lab's, which queues packets in lane 0. Sourced by scenario.sh; uses
-# its $lab, $state, await(), need() and restore_in_lanes().
+# What a scenario brings along: the product under study, which queues packets in lane 0; another program there, such as a
+# forwarder; or the packages of a client. Sourced by scenario.sh; uses its $lab, $state, await(), need() and
+# restore_in_lanes(). "agent" is any of these programs.
 # shellcheck disable=SC2154  # $state
 # The lab sends an archive to $agent_sent; it is unpacked to $agent, on the disk, so that what was put elsewhere can be
 # removed after a crash, too. The archive has:
-#   start stop        shell scripts; stop is optional
+#   start stop        shell scripts; stop is optional, and without start there is no program
 #   rules             input of iptables-restore(8), optional
-#   ready             one condition in each line: "queue N", "port N", "log TEXT", "rule TEXT"
-#   timeout           how long the product may take until all of them hold, in seconds
-#   leaves            files that the product writes elsewhere, one in each line
+#   ready             one condition in each line: "queue N", "port N", "log TEXT", "rule TEXT", "file PATH"
+#   timeout           how long the program may take until all of them hold, in seconds
+#   leaves            files that the program writes elsewhere, one in each line
 #   packages/*.deb    Debian packages; their files are put into place, their scripts are not run
-#   files/N           a file of the product, N from 0; work/NAME are those for the directory where it is started
+#   files/N           a file of the program, N from 0; work/NAME are those for the directory where it is started
 #   places            in line N+1, "MODE PATH" of files/N
 # While it runs there are also:
 #   log               its output
@@ -45,7 +46,7 @@ install_files() {
 	[ -e "$agent/places" ] || return 0
 	while read -r mode place; do
 		if [ -e "$place" ] || [ -L "$place" ]; then
-			echo "the product's file $place is in this machine already; choose another path for it" >&2
+			echo "the file $place that the scenario brings along is in this machine already; choose another path for it" >&2
 			exit 1
 		fi
 		# The topmost directory that is missing is removed with all that is in it.
@@ -69,12 +70,12 @@ install_agent() {
 	rm "$agent_sent"
 	mkdir -p "$agent/work"
 	: >"$agent/added"
-	sed 's|^/||' "$agent/leaves" | note_new
+	[ ! -e "$agent/leaves" ] || sed 's|^/||' "$agent/leaves" | note_new
 	install_packages
 	install_files
 }
 
-# Not in a function's pipeline, so that the status is the product's.
+# Not in a function's pipeline, so that the status is the program's.
 run_agent() {
 	(
 		cd "$agent/work" || exit 1
@@ -117,6 +118,7 @@ is_agent_ready() {
 		queue) listens_to_queue "$value" || missing="nothing listens to queue $value" ;;
 		port) listens_on_port "$value" || missing="nothing listens on port $value" ;;
 		rule) has_rule "$value" || missing="no rule in its lane has '$value'" ;;
+		file) [ -e "$value" ] || missing="there is no $value" ;;
 		log) grep -q -F -e "$value" "$agent/log" || missing="no line of its output has '$value'" ;;
 		esac
 		[ -z "$missing" ] || return 1
@@ -128,7 +130,7 @@ seconds_up() {
 	echo "${up%.*}"
 }
 
-# Waits until the product is ready; prints why it is not. A starter that ends well may have left it in the background.
+# Waits until the program is ready; prints why it is not. A starter that ends well may have left it in the background.
 await_agent() {
 	read -r timeout_s <"$agent/timeout"
 	until_s=$(($(seconds_up) + timeout_s))
@@ -144,13 +146,14 @@ await_agent() {
 			echo "$missing after $timeout_s s"
 			return
 		fi
-		# Looking takes processor time, which the product needs to start.
+		# Looking takes processor time, which the program needs to start.
 		sleep 0.3
 	done
 }
 
-# Starts the product. If it does not start, the trials show that: it is ended, and the lane has no rules.
+# Starts the program. If it does not start, the trials show that: it is ended, and the lane has no rules.
 start_agent() {
+	[ -e "$agent/start" ] || return 0
 	: >"$state/rules"
 	run_agent
 	await_agent >"$state/raw/agent.failed"
@@ -165,7 +168,7 @@ start_agent() {
 	[ ! -e "$agent/rules" ] || restore_in_lanes <"$agent/rules"
 }
 
-# Ends the product, and all processes that it left in the lane.
+# Ends the program, and all processes that it left in the lane.
 end_agent() {
 	if [ -e "$agent/stop" ] && [ -e "$agent/log" ]; then
 		(cd "$agent/work" && timeout 20 ip netns exec lab-lane0 sh "$agent/stop" </dev/null >>"$agent/log" 2>&1) || true
@@ -175,7 +178,7 @@ end_agent() {
 	[ ! -e "$agent/log" ] || await test -s "$agent/status" || true
 }
 
-# Removes the product; does nothing if there is none.
+# Removes all that was brought along; does nothing if there is nothing.
 remove_agent() {
 	[ -e "$agent" ] || return 0
 	end_agent
@@ -188,6 +191,7 @@ remove_agent() {
 
 # Writes the raw files of a trial's begin and end; run in the lane, in the directory of the trial's raw files.
 look_at_agent() {
+	[ -e "$agent/start" ] || return 0
 	cat /proc/net/netfilter/nfnetlink_queue >"queues.$1" 2>/dev/null || rm -f "queues.$1"
 	[ "$1" = after ] && [ ! -e /run/lab/scenario/raw/agent.failed ] || return 0
 	tail -c 16000 "$agent/log" >agent.log

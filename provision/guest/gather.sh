@@ -166,7 +166,7 @@ begin() {
 	rm -f ./*
 	[ ! -e /run/lab/scenario/revives ] || "$lab/guest/listener.sh" again "$lane"
 	[ ! -e "$stap.pid" ] || : >"$stap.out"
-	[ ! -e "$agent" ] || look_at_agent before
+	look_at_agent before
 	[ -e "$gathered" ] || return 0
 	conntrack -S >conntrack-S.before 2>/dev/null || rm -f conntrack-S.before
 	for file in client.pcap server.pcap inside.pcap events trace; do
@@ -181,7 +181,7 @@ end() {
 		sleep 0.5 # systemtap flushes its output five times a second
 		cat "$stap.out" >stap.out
 	fi
-	[ ! -e "$agent" ] || look_at_agent after
+	look_at_agent after
 	[ -e "$gathered" ] || return 0
 	clocks after
 	[ ! -e "$gathered/late" ] || sleep 1.2

@@ -19,7 +19,8 @@
 #   listeners=N            so many programs listen; a rule spreads flows over their queues
 #   listening="OPTIONS"    options of the verdict program (see user.out --help)
 #   revive=yes             a verdict program is started anew before each trial
-#   agent=yes              a product, from the archive that the lab has sent (see agent.sh), queues in lane 0
+#   brings=agent|service|client    what is in the archive that the lab has sent (see agent.sh): a product, which queues
+#                          in lane 0; another program, which runs there; or only packages that the client needs
 #   firewall="RULES"       input of iptables-restore(8)
 #   delay_ms=T delay_at=N  packets with type AAAA at byte N are delayed on the wire
 #   evidence=yes           gather evidence of the trials (see gather.sh)
@@ -247,7 +248,7 @@ end() {
 begin() {
 	nameserver=$server resolver='' search='' glibc='' client=curl outside='' cache='' network=host ipv6='' queue=none table=mangle
 	chain=POSTROUTING bypass='' listeners=1 listening='' revive='' firewall='' delay_ms='' delay_at='' evidence='' trace=none
-	with_agent=''
+	brings=nothing
 	for setting in "$@"; do
 		value=${setting#*=}
 		case $setting in
@@ -267,7 +268,7 @@ begin() {
 		listeners=[0-9]) listeners=$value ;;
 		listening=*) listening=$value ;;
 		revive=yes) revive=$value ;;
-		agent=yes) with_agent=$value ;;
+		brings=agent | brings=service | brings=client) brings=$value ;;
 		firewall=*) firewall=$value ;;
 		delay_ms=*) delay_ms=$value ;;
 		delay_at=*) delay_at=$value ;;
@@ -279,11 +280,15 @@ begin() {
 			;;
 		esac
 	done
-	need_client "$client"
+	[ "$brings" != nothing ] || need_client "$client"
 	[ -z "$glibc" ] || need_glibc "$glibc"
 	end
 	mkdir -p "$state"
 	echo "$lanes" >"$state/lanes"
+	if [ "$brings" != nothing ]; then
+		install_agent
+		need_client "$client"
+	fi
 	: >"$run/dnsmasq.log"
 	[ -z "$cache" ] || nameserver=$cache
 	if [ -n "$outside" ]; then
@@ -296,9 +301,14 @@ begin() {
 	write_common "$nameserver" "$resolver" "$search"
 	[ -z "$cache" ] || start_cache
 	# Before the hook is loaded: the tracers load it to read its parameters.
-	[ "$evidence$trace$with_agent" = none ] || : >"$state/gathers"
+	case $evidence:$trace:$brings in
+	:none:nothing | :none:client) ;;
+	*) : >"$state/gathers" ;;
+	esac
 	# What a product does with packets only the kernel's trace shows.
-	[ -z "$evidence$with_agent" ] || "$lab/guest/gather.sh" start lab-lane0 $interface "${evidence:-only-trace}"
+	case $evidence:$brings in
+	yes:* | :agent) "$lab/guest/gather.sh" start lab-lane0 $interface "${evidence:-only-trace}" ;;
+	esac
 	[ "$trace" = none ] || start_tracer
 	case $queue:$firewall in
 	none: | nfqdns:) ;;
@@ -320,10 +330,7 @@ begin() {
 		[ "$listeners" -le 1 ] || queues=0:$((listeners - 1))
 		start_queueing "$queue" "$table" "$chain" "$queues" "$bypass"
 	fi
-	if [ -n "$with_agent" ]; then
-		install_agent
-		start_agent
-	fi
+	start_agent
 	loaded_modules >"$state/raw/modules"
 }
 

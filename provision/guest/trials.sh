@@ -2,8 +2,8 @@
 # Runs trials in parallel: in each a client looks up a name in a lane. Prints their raw files as one tar archive, one
 # directory per trial, as soon as the trial has ended; the directory's entry follows its files.
 # Usage: trials.sh LANES FIRST COUNT CLIENT NAME MAX-SECONDS [ARGUMENT...]
-# curl, Python and the lab's own programs time only the lookup. For other clients the whole program is timed; when it is
-# traced, with the tracer's start.
+# curl, Python, Node.js, hey and the lab's own programs time only the lookup. For other clients the whole program is
+# timed; when it is traced, with the tracer's start.
 # Raw files:
 #   client.json client.err client.status    the client's timings (seconds), its error output, its exit status
 #   dmesg                             the kernel's log during the trial: the hook's lines
@@ -13,11 +13,11 @@
 #   modules                           the loaded netfilter modules
 #   addresses                         the addresses of the lane and of the client behind it, if it is the only lane
 #   network                           how the lane treats the packets of the client behind it: forwarded, bridged
-# ... and of a product (see agent.sh):
+# ... and of a product, or another program that was brought along (see agent.sh):
 #   agent.failed                      why it did not start
 #   agent.log agent.status            the end of its output; its exit status, if it has ended
 #   queues.before queues.after        the kernel's list of queues in the lane
-#   trace trace_clock clocks.before clocks.after    as below
+#   trace trace_clock clocks.before clocks.after    as below, of a product
 # ... and if evidence is gathered (see gather.sh):
 #   client.strace                     the client's calls: strace -f -ttt
 #   client.pcap server.pcap           DNS packets on either end of the lane's way out
@@ -57,6 +57,17 @@ socket.getaddrinfo(sys.argv[1], 80)
 print(f"{{\"client\": \"python\", \"lookup_s\": {time.monotonic() - start:.6f}}}")
 '
 
+# Node.js starts slowly, too. By dns.lookup() its programs connect.
+node='
+const dns = require("dns");
+const start = process.hrtime.bigint();
+dns.lookup(process.argv[1], { all: true }, (error, addresses) => {
+	if (error) throw error;
+	const lookup_s = Number(process.hrtime.bigint() - start) / 1e9;
+	console.log(JSON.stringify({ client: "node", addresses: addresses.map((one) => one.address), lookup_s }));
+});
+'
+
 timed="--bound $max_s --timed $client"
 # shellcheck disable=SC2086  # words of a command
 case $client in
@@ -69,6 +80,8 @@ getent) trials $timed $tracer getent ahosts "$@" "$name" ;;
 wget) trials $timed $tracer wget -q -O /dev/null -t 1 "$@" "http://$name/" ;;
 busybox) trials $timed $tracer busybox nslookup "$@" "$name" ;;
 python) trials --bound "$max_s" $tracer python3 "$@" -c "$python" "$name" ;;
+node) trials --bound "$max_s" $tracer node "$@" -e "$node" "$name" ;;
+hey) trials --bound "$max_s" $tracer "$lab/guest/hey.sh" "$@" "http://$name/" ;;
 lookup-*) trials --bound "$max_s" $tracer "$lab/build/$client" "$@" "$name" ;;
 *)
 	echo "trials.sh: unknown client '$client'" >&2

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.catalogue import find
+from lab.foundation.home import SCENARIOS
 from tests.guest.conftest import TestLab
+from tests.selection import ALL
 
 FILES = "find / -xdev -not -path '/opt/lab/*' -not -path '/var/lib/dhcp*' | sort | md5sum"
 """Shell command that prints a digest of the names of all files on the disk."""
@@ -156,6 +160,24 @@ def test_workarounds_of_a_client_that_knows_no_option(two: TestLab) -> None:
     assert (rows["raw"]["help"], rows["single-request"]["help"]) == ("helps", "not by this client")
     assert rows["raw"]["cost_s"] is not None
     assert "not by this client" in two.well("workarounds", "--run", tried["run"]).out
+
+
+BROUGHT = {"forwarder-nscd": "stalled", "nfqueue-netgo": "healthy"}
+"""Scenarios of a small package each, and their outcomes on old."""
+
+
+def test_forwarders_and_clients_come_as_packages(two: TestLab) -> None:
+    """A forwarder that calls glibc stalls in its client's place; Go's resolver does not; nothing is left of either."""
+    two.well("run", "old", "-s", "baseline", "-n", "1")
+    before = two.ask("old", STATE + " || true; ls /run")
+    wanted = list(find.products(SCENARIOS)) if os.environ.get(ALL) else find.scenarios(SCENARIOS, BROUGHT)
+    named = [word for scenario in wanted if not scenario.agent for word in ("-s", scenario.name)]
+
+    made = cells(two, "old", "new", *named, "-n", "1")
+
+    assert {name: made[f"old/{name}"]["verdict"] for name in BROUGHT} == BROUGHT
+    assert {made[f"new/{name}"]["verdict"] for name in BROUGHT} == {"healthy"}
+    assert two.ask("old", STATE + " || true; ls /run") == before
 
 
 def test_an_unknown_package_ends_with_status_3(two: TestLab, tmp_path: Path) -> None:

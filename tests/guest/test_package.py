@@ -27,6 +27,7 @@ def test_the_demonstration_runs_from_a_wheel_in_an_empty_directory(tmp_path: Pat
     }
     assert stalled["old"] > 0
     assert stalled["new"] == 0
+    assert "lab up old new && lab run old new -s opensnitch" in " ".join(done.stderr.split())
     assert list(lab.empty.iterdir()) == []
     assert not [
         process

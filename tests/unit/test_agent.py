@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lab.catalogue import find
 from lab.catalogue.agent import MOST_BYTES, Agent
 from lab.catalogue.scenario import Scenario
+from lab.catalogue.workaround import Unfit, apply, workarounds
 from lab.evidence import product
 from lab.evidence.errors import UnreadableError
 from lab.foundation.errors import BadInput, BrokenEnvironment
@@ -46,6 +47,27 @@ leaves = ["/var/log/mine.log"]
 
 [[step]]
 do = "lookup"
+
+[expected]
+drop = "stalled"
+"""
+
+
+SERVICE = 'do = "service"\nproduct = "Mine"\nstart = "true"\nready = { file = "/run/mine" }\naddress = "127.0.0.5"'
+
+FORWARDER = f"""title = "A forwarder"
+shows = "What it shows."
+
+[[step]]
+{SERVICE}
+
+[[step]]
+do = "queue"
+by = "iptables"
+
+[[step]]
+do = "lookup"
+client = "node"
 
 [expected]
 drop = "stalled"
@@ -137,11 +159,12 @@ def test_a_damaged_file_of_a_stored_scenario_is_a_clear_error(mine: Path) -> Non
         ('["mine-agent"]', '["-o=Dir::Etc=x"]', 8, "packages"),
         ('start = "exec ./agent.py"', 'start = ""', 13, "start"),
         ("queue = 3, log = ", "lag = ", 14, "ready"),
-        ('queue = 3, log = "ready to go", ', "", 14, "one of 'queue', 'port', 'log' and 'rule' is needed"),
+        ('queue = 3, log = "ready to go", ', "", 14, "one of 'queue', 'port', 'log', 'rule' and 'file' is"),
         ("queue = [3, 4]", "queue = []", 17, "queue"),
         ("queue = [3, 4]", "queue = [70000]", 17, "queue"),
         ('"/var/log/mine.log"', '"/opt/lab/guest"', 18, "no file of a product"),
         ('do = "lookup"', 'do = "queue"\nby = "nfqdns"', 1, "no other step 'agent' or 'queue'"),
+        ('do = "lookup"', SERVICE, 1, "a scenario brings one program along"),
     ],
 )
 def test_a_wrong_product_is_named_with_file_and_line(mine: Path, right: str, wrong: str, line: int, says: str) -> None:
@@ -163,8 +186,93 @@ def test_a_product_runs_in_one_lane(mine: Path) -> None:
     scenario = read(mine)
 
     assert lanes.most(scenario, traced=False) == 1
-    assert "agent=yes" in experiment.settings(scenario)
+    assert "brings=agent" in experiment.settings(scenario)
     assert scenario.queues_packets
+
+
+@pytest.fixture
+def forwarder(tmp_path: Path) -> Path:
+    """Return a scenario's file, whose client asks a program that the scenario brings along."""
+    path = tmp_path / "forwarder.toml"
+    path.write_text(FORWARDER)
+    return path
+
+
+def test_a_forwarder_is_asked_by_the_client_and_starts_in_one_lane(forwarder: Path) -> None:
+    """Its packages and the client's are sent; the lab's own verdict program gets the queries."""
+    scenario = read(forwarder)
+
+    assert {"brings=service", "nameserver=127.0.0.5", "queue=iptables"} <= set(experiment.settings(scenario))
+    assert (scenario.packages, scenario.agent) == (("nodejs",), None)
+    assert lanes.most(scenario, traced=False) == 1
+    with tarfile.open(fileobj=io.BytesIO(archive(scenario.brought, []))) as tar:
+        ready = tar.extractfile("ready")
+        assert ready is not None
+        assert ready.read() == b"file /run/mine\n"
+
+
+def test_a_client_of_a_package_is_sent_without_a_program(forwarder: Path) -> None:
+    """The scenario then has as many lanes as any other."""
+    forwarder.write_text(FORWARDER.replace(f"[[step]]\n{SERVICE}\n\n", ""))
+    scenario = read(forwarder)
+    package = forwarder.with_name("nodejs_1_amd64.deb")
+    package.write_bytes(b"a package")
+
+    assert "brings=client" in experiment.settings(scenario)
+    assert scenario.packages == ("nodejs",)
+    assert lanes.most(scenario, traced=False) > 1
+    with tarfile.open(fileobj=io.BytesIO(archive(scenario.brought, [package]))) as tar:
+        assert tar.getnames() == ["packages/nodejs_1_amd64.deb"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ('do = "queue"\nby = "iptables"', 'do = "cache"', "either the 'service' at its address or the 'cache'"),
+        ("[[step]]", '[network]\nshape = "forwarded"\n\n[[step]]', "where a client behind the lane does not reach it"),
+        ("127.0.0.5", "10.10.10.53", "address"),
+        ('file = "/run/mine"', 'file = "mine"', "file"),
+    ],
+)
+def test_a_forwarder_that_cannot_be_asked_is_refused(forwarder: Path, right: str, wrong: str, says: str) -> None:
+    """The message has the file and what is wrong."""
+    forwarder.write_text(FORWARDER.replace(right, wrong, 1))
+
+    with pytest.raises(BadInput) as caught:
+        read(forwarder)
+
+    assert str(forwarder) in caught.value.message
+    assert says in caught.value.message
+
+
+def test_a_cache_is_no_workaround_where_a_forwarder_is_asked(forwarder: Path) -> None:
+    """A machine has one address in resolv.conf; a program that is not asked there, such as nscd, is no hindrance."""
+    (cache,) = workarounds(SCENARIOS, ("cache",))
+
+    unfit = apply(cache, read(forwarder))
+    fit = apply(cache, find.scenarios(SCENARIOS, ["forwarder-nscd"])[0])
+
+    assert isinstance(unfit, Unfit)
+    assert unfit.reason == "its client asks a forwarder already"
+    assert isinstance(fit, Scenario)
+
+
+@pytest.mark.parametrize(
+    ("files", "outcome", "reason"),
+    [
+        ({"agent.failed": "there is no /run/mine after 7 s\n"}, "not started", "Mine did not start: there is no /run"),
+        ({"agent.status": "1\n"}, "failed", "Mine ended with exit status 1 while trials ran"),
+        ({"queues.after": ""}, "inconclusive", "cannot determine whether a query was queued"),
+    ],
+)
+def test_a_forwarder_is_judged_by_its_start_and_not_by_queues(
+    forwarder: Path, tmp_path: Path, files: Mapping[str, str | None], outcome: str, reason: str
+) -> None:
+    """Queries pass the lab's verdict program, which has a log of them."""
+    verdict = judged(tmp_path, read(forwarder), files)
+
+    assert verdict.outcome == outcome
+    assert reason in verdict.reason
 
 
 ROW = "    3   1234     0 2 65531     0     0 {:8d}  1\n"

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from lab.catalogue import find
-from lab.catalogue.agent import Agent, AgentFile, Ready
+from lab.catalogue.agent import Agent, AgentFile, Ready, Service
 from lab.catalogue.machine import CentOS, Debian, Definition, OwnKernel
 from lab.catalogue.queue import Queue
 from lab.catalogue.scenario import Cache, ClientNetwork, Delay, Firewall, Outside, Resolver, Scenario, TimedLookup
@@ -29,7 +29,7 @@ ALL = [command for path in documents() for command in commands(path)]
 README_LIMIT = 10_000
 """Bytes."""
 
-STEPS = (ClientNetwork, Resolver, Cache, Queue, Agent, AgentFile, Ready, Firewall, Delay, Outside, TimedLookup)
+STEPS = (ClientNetwork, Resolver, Cache, Queue, Agent, Service, AgentFile, Ready, Firewall, Delay, Outside, TimedLookup)
 
 
 def parse(line: list[str]) -> None:

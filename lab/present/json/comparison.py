@@ -62,6 +62,7 @@ def sweep(data: Swept) -> dict[str, object]:
 def _cell(cell: Cell) -> dict[str, object]:
     peaks = [{"near_s": near_s, "trials": count} for near_s, count in cell.peaks.items()]
     unjudged = {outcome.name.lower(): cell.unjudged.get(outcome, 0) for outcome in UNJUDGED}
-    parts = {"bare": vars(cell.bare), "traced": vars(cell.traced)}
+    pairs = vars(cell.pairs) if cell.pairs else None
+    parts = {"bare": vars(cell.bare), "traced": vars(cell.traced), "pairs": pairs}
     more = {"tracing_s": cell.tracing_s, "as_expected": cell.as_expected}
     return {**vars(cell), "peaks": peaks, "unjudged": unjudged, **parts, **more}

@@ -50,6 +50,16 @@ class Unjudged(Members):
     inconclusive: Count
 
 
+class PairCounts(Members):
+    """The pairs of queries that lookups made, where a name is tried under search domains."""
+
+    lookups: Count
+    armed_lookups: Count
+    made: Count
+    armed: Count
+    stalled: Count
+
+
 class Cell(Members):
     """A scenario on a machine."""
 
@@ -71,6 +81,7 @@ class Cell(Members):
     verdict: CellVerdict
     expected: Expected | None
     may_stay_unarmed: bool
+    pairs: PairCounts | None
     tracing_s: float | None
     as_expected: bool
 

@@ -41,7 +41,9 @@ def comparison(data: Comparison) -> RenderableType:
     left_out = [line(sentences.left_out(left, data.machines)) for left in data.left_out]
     machines = [machine_line(name, machine) for name, machine in data.machines.items()]
     kernels = [line(sentences.answer(name, data), "bold") for name in data.machines]
-    differences = [line(each) for each in (*sentences.differences(data), *sentences.mixed(data.machines))]
+    differences = [
+        line(each) for each in (*sentences.pairs(data), *sentences.differences(data), *sentences.mixed(data.machines))
+    ]
     tracing = [
         _tracing(cell, data.machines[cell.machine])
         for cell in data.cells
