@@ -13,7 +13,8 @@ import pytest
 
 from lab.commands.check import CheckRequest, check
 from lab.commands.check_result import Checked
-from lab.commands.watch import WatchRequest, watch
+from lab.commands.watch import watch
+from lab.commands.watch_request import WatchRequest
 from lab.endpoint.endpoint import Account
 from lab.endpoint.ssh import answers
 from lab.foundation import keys

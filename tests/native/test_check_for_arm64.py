@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lab.commands.check import CheckRequest, check
-from lab.commands.watch import WatchRequest, watch
+from lab.commands.watch import watch
+from lab.commands.watch_request import WatchRequest
 from lab.endpoint.endpoint import Account
 from lab.foundation.errors import BrokenEnvironment
 from lab.foundation.home import Home
