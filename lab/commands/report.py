@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from lab import __version__
@@ -17,7 +18,7 @@ from lab.commands.workarounds import WorkaroundsTried, again, base_of
 from lab.comparison import review, sweep, twins
 from lab.comparison.cells import Cell, Comparison
 from lab.comparison.kernel_summary import KernelSummary, summarize_kernel
-from lab.comparison.review import Judged
+from lab.comparison.review import Judged, Reviewed
 from lab.comparison.sweep import SweepPoint
 from lab.comparison.twins import Twins
 from lab.foundation.errors import BadInput
@@ -25,6 +26,9 @@ from lab.foundation.home import SCENARIOS
 from lab.foundation.result import AS_ASKED, Result
 from lab.runs.run import Run
 from lab.session.session import Session
+
+NOTHING = Reviewed(Comparison({}, (), {}), ())
+"""Of a lab without runs, whose page has the stalls of running machines alone."""
 
 FEW = 2
 """The least number of holds that make a curve."""
@@ -99,11 +103,15 @@ def report(
     store = session.store
     with session.work.step("judging the stored stalls") if watches else nullcontext():
         stalls = tuple(stall for directory in watches for stall in read_saved(directory))
-    runs = sorted({run.id: run for run in _runs(session, run_ids)}.values(), key=lambda run: run.id, reverse=True)
+    runs = sorted(
+        {run.id: run for run in _runs(session, run_ids, needed=not stalls)}.values(),
+        key=lambda run: run.id,
+        reverse=True,
+    )
     with session.work.step("judging the stored trials"):
         sweeps = [run for run in runs if is_sweep(run)]
         others = [run for run in runs if run not in sweeps]
-        reviewed = review.judge_runs(store, others or runs)
+        reviewed = review.judge_runs(store, others or runs) if runs else NOTHING
         swept = review.judge_runs(store, sweeps).comparison if sweeps else reviewed.comparison
     with session.work.step("following the packets"):
         shown = twins.choose(reviewed.trials, reviewed.comparison)
@@ -123,7 +131,7 @@ def report(
         workarounds=workarounds,
         changes=tuple(again(session, run.id).data for run in runs if base_of(run)),
         stalls=stalls,
-        lacks=tuple(gaps(reviewed.comparison, shown, curve, untried)),
+        lacks=tuple(gaps(reviewed.comparison, shown, curve, untried)) if runs else (),
     )
     return Result(data, AS_ASKED)
 
@@ -133,8 +141,11 @@ def is_sweep(run: Run) -> bool:
     return all(sweep.is_setting(scenario) and scenario.may_stay_unarmed for scenario in run.scenarios.values())
 
 
-def _runs(session: Session, run_ids: Sequence[str]) -> list[Run]:
+def _runs(session: Session, run_ids: Sequence[str], *, needed: bool) -> list[Run]:
+    """Return the runs; the newest one for none, if there is one or one is needed."""
     store = session.store
+    if not run_ids and not needed:
+        return list(islice(store.newest_first(), 1))
     return [store.get(run_id) for run_id in run_ids] or [store.newest()]
 
 

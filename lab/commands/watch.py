@@ -153,7 +153,7 @@ def watch(session: Session, ask: WatchRequest, seen: Seen) -> Result[Watched]:
         require_root(look, "packets and sockets of all network namespaces can be read only by root")
         program = built(session.home, session.work, WATCH, look.architecture)
         offset = _offset(ask, reach, look, session)
-        watcher = Watcher(frozenset(ask.ports), _saver(ask.save), traces=ask.trace)
+        watcher = Watcher(frozenset(ask.ports), saver(ask.save), traces=ask.trace)
         watcher.untraced = NO_OFFSET if ask.trace and offset is None else ""
         under_way = _WatchUnderWay(ask, look, seen, watcher)
         ended = ""
@@ -201,7 +201,7 @@ def _lines(output: io.RawIOBase) -> Iterator[str]:
             rest = b""
 
 
-def _saver(directory: Path | None) -> Saver:
+def saver(directory: Path | None) -> Saver:
     """Return what stores the files of a stall."""
     begun = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.diagnosis.causes import Cause, Grade
 from lab.diagnosis.conclusion import Answer, conclude
-from lab.diagnosis.material import Capture, Confirms, Material
+from lab.diagnosis.material import Capture, Confirms, Material, Unsent
 from lab.diagnosis.recognise import read_all
 from lab.evidence.constants import NF_DROP
 from lab.evidence.intake import sources
@@ -77,13 +77,14 @@ def _stall(directory: Path) -> SavedStall:
     concluded = conclude(material)
     finding = concluded.finding
     fated = finding.fated if finding else ()
+    waits_s = [each.took_s for each in fated if each.took_s is not None] or list(_open_s(material))
     known = finding is not None and finding.grade is not Grade.OPEN
     return SavedStall(
         directory=str(directory),
         watch=named["watch"] if named else "",
         namespace=named["namespace"] if named else directory.name,
         name=next((each.question.name for each in fated if each.question.name), "") or next(_names(material), ""),
-        waited_s=max((each.took_s for each in fated if each.took_s is not None), default=None),
+        waited_s=max(waits_s, default=None),
         answer=concluded.answer,
         cause=finding.cause if finding and known else None,
         certain=concluded.certain,
@@ -97,6 +98,13 @@ def _names(material: tuple[Material, ...]) -> Iterator[str]:
         for packet in each.packets if isinstance(each, Capture) else ():
             if packet.message is not None and packet.message.name:
                 yield packet.message.name
+
+
+def _open_s(material: tuple[Material, ...]) -> Iterator[float]:
+    """Yield for how long sockets were open of which no packet came to the wire."""
+    for each in material:
+        for socket in each.sockets if isinstance(each, Unsent) else ():
+            yield socket.open_s
 
 
 def _dropped(material: tuple[Material, ...]) -> int | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.commands.watch import _saver as saver  # the real one, which names the directories
+from lab.commands.watch import saver
 from lab.commands.watch_saved import read_saved
 from lab.diagnosis.causes import Cause
 from lab.diagnosis.conclusion import Answer
@@ -62,7 +62,7 @@ def test_stored_stalls_are_judged_as_the_watch_judged_them(tmp_path: Path, *, tr
         assert (each.answer, each.cause, each.certain, each.says) == (seen.answer, seen.cause, seen.certain, seen.says)
         assert (each.dropped_at_confirm or 0) == (seen.dropped_at_confirm or 0)
         assert each.name == seen.name
-        assert each.waited_s is None or each.waited_s == pytest.approx(seen.waited_s, abs=2.1)
+        assert each.waited_s == pytest.approx(seen.waited_s, abs=2.1)
 
 
 def test_a_report_has_the_stalls_in_its_page_and_in_its_json(stored: Stored, tmp_path: Path) -> None:
@@ -114,3 +114,15 @@ def test_a_damaged_stall_is_on_the_page_without_a_cause(tmp_path: Path) -> None:
 
     assert {each.answer for each in read_saved(tmp_path)} <= {Answer.CANNOT_TELL, Answer.ANOTHER_CAUSE}
     assert read_saved(tmp_path)[0].answer is Answer.CANNOT_TELL
+
+
+def test_a_lab_without_any_run_has_a_page_of_stalls_alone(tmp_path: Path) -> None:
+    """Of a server that was only watched."""
+    saved(tmp_path / "stalls", traces=True)
+    output = tmp_path / "report.html"
+    done = lab(tmp_path / "lab", "report", "--watch", str(tmp_path / "stalls"), "-o", str(output), "--json", "--quiet")
+
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["stalls"]) == 3
+    assert output.read_text().count("other.lab.test</code>") == 2
+    assert 'data-section="times"' not in output.read_text()
