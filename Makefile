@@ -47,7 +47,7 @@ test: setup-tests lint ## run the tests, real guests included
 	@$(ON_GUESTS) --ignore=$(TRACED) --numprocesses 2 --dist loadfile
 
 test-all: export LAB_TEST_ALL = 1
-test-all: test ## the same, with every scenario of other places than the article's, and the container: half an hour more
+test-all: test ## the same, with every scenario, the container, other hosts and arm64: over an hour more
 	@.venv/bin/pytest -m container
 
 test-quick: setup-tests ## run the unit tests: about two minutes
