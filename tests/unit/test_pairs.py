@@ -112,6 +112,6 @@ def test_a_comparison_says_how_many_pairs_there_were(tmp_path: Path) -> None:
     assert summary.pairs == PairCounts(lookups=3, armed_lookups=2, made=12, armed=4, stalled=4)
     (sentence,) = sentences.pairs(Comparison({"old": ran_on}, (summary, alone), {}))
     assert sentence == (
-        "nfqueue-search on old (replica): 12 pairs of queries in 3 lookups; 4 pairs were armed, in 2 of these lookups, "
-        "and 4 waited for a timeout of 5 s"
+        "nfqueue-search on old (replica): 4 of 12 pairs of queries were armed, in 2 of 3 lookups; 4 waited for a "
+        "timeout of 5 s"
     )
