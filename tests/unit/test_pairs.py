@@ -121,7 +121,7 @@ def test_a_comparison_says_how_many_pairs_there_were(tmp_path: Path) -> None:
 
 
 def test_a_recorded_lookup_with_search_domains_stalls_once(tmp_path: Path) -> None:
-    """glibc asks one by one after the first timeout, so that no later pair is armed; comparison and report say so."""
+    """After the first timeout glibc asks one by one: no later pair is armed, and comparison and report say so."""
     stored = stored_runs.at(tmp_path)
     run = stored.run(("old-nfqueue-search",))
     page = tmp_path / "report.html"
@@ -130,7 +130,7 @@ def test_a_recorded_lookup_with_search_domains_stalls_once(tmp_path: Path) -> No
     lab(tmp_path, "report", "--run", run.id, "-o", str(page))
 
     assert (
-        "nfqueue-search on old (replica): 2 of 8 pairs of queries were armed, in 2 of 2 lookups; 2 waited for a timeout "
-        "of 5 s"
+        "nfqueue-search on old (replica): 2 of 8 pairs of queries were armed, in 2 of 2 lookups; 2 waited for a "
+        "timeout of 5 s"
     ) in " ".join(compared.stdout.split())
     assert "of 8 pairs of queries 2 armed, 2 stalled" in re.sub("<[^>]*>", "", page.read_text())
