@@ -38,16 +38,33 @@ def mirror(bound_s: float = 30.0) -> str:
     named = os.environ.get("LAB_MIRROR")
     if named:
         return named.rstrip("/")
+    address = _archive("Debian", bound_s)
+    if address is None:
+        raise BrokenEnvironment(
+            "apt on this machine uses no Debian mirror", hint="set LAB_MIRROR to one, or run: apt-get update"
+        )
+    return address
+
+
+def security_archive(bound_s: float = 30.0) -> str | None:
+    """Return the address of Debian's security archive that this machine's apt uses; None for none, or with LAB_MIRROR.
+
+    Args:
+        bound_s: Timeout of apt in seconds.
+
+    Raises:
+        BrokenEnvironment: apt is not installed, or times out.
+    """
+    return None if os.environ.get("LAB_MIRROR") else _archive("Debian-Security", bound_s)
+
+
+def _archive(label: str, bound_s: float) -> str | None:
+    """Return the address of the first archive with this label among those of this machine's apt; None for none."""
     listed = process.output_of(
         [process.require("apt-get", "apt"), "indextargets", "--format", "$(LABEL) $(REPO_URI)"], bound_s=bound_s
     )
-    for line in listed.splitlines():
-        label, _, address = line.partition(" ")
-        if label == "Debian":
-            return address.rstrip("/")
-    raise BrokenEnvironment(
-        "apt on this machine uses no Debian mirror", hint="set LAB_MIRROR to one, or run: apt-get update"
-    )
+    known = (line.partition(" ") for line in listed.splitlines())
+    return next((address.rstrip("/") for name, _, address in known if name == label), None)
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,8 @@ class PrivateApt:
         """Create the scratch directory and its configuration.
 
         Args:
-            status: What is installed already, as in /var/lib/dpkg/status; nothing by default.
+            status: What is installed already, as in /var/lib/dpkg/status; nothing by default. Packages that depend on
+                exactly what is installed may be in the suite's security archive, which is then used, too.
 
         Raises:
             BrokenEnvironment: Debian's keys are missing, or no mirror is known.
@@ -84,7 +102,10 @@ class PrivateApt:
         for name in ("state/lists/partial", "cache/archives/partial"):
             (self.scratch / name).mkdir(parents=True)
         (self.scratch / "status").write_text(status)
-        sources = f"deb [arch={self.architecture} signed-by={KEYRING}] {mirror()} {self.suite} main\n"
+        options = f"arch={self.architecture} signed-by={KEYRING}"
+        sources = f"deb [{options}] {mirror()} {self.suite} main\n"
+        if status and (archive := security_archive()):
+            sources += f"deb [{options}] {archive} {self.suite}-security main\n"
         (self.scratch / "sources.list").write_text(sources)
 
     def get(self, *arguments: str, cwd: Path | None = None) -> None:

@@ -97,9 +97,10 @@ def pairs(compared: Comparison) -> list[str]:
 
 def _pairs(cell: Cell, counts: PairCounts, machines: Mapping[str, RanOn]) -> str:
     where = f"{cell.scenario} on {called(cell.machine, machines[cell.machine])}"
-    armed = N_(f"{counts.armed} pairs were armed, in {counts.armed_lookups} of these lookups")
-    stalled = N_(f"{counts.stalled} waited for a timeout of {cell.timeout_s:g} s")
-    return f"{where}: {counts.made} pairs of queries in {counts.lookups} lookups; {armed}, and {stalled}"
+    return (
+        f"{where}: {counts.armed} of {counts.made} pairs of queries were armed, in {counts.armed_lookups} of "
+        f"{counts.lookups} lookups; {counts.stalled} waited for a timeout of {cell.timeout_s:g} s"
+    )
 
 
 def difference(pair: Difference, machines: Mapping[str, RanOn]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from lab.judgement.outcome import Verdict
 from lab.judgement.pairs import Pairs
 from lab.present import sentences
 from lab.runs.run import RanOn
+from tests import stored_runs
+from tests.command_line import lab
 
 EVIDENCE = Path(__file__).parents[1] / "evidence"
 
@@ -112,6 +115,22 @@ def test_a_comparison_says_how_many_pairs_there_were(tmp_path: Path) -> None:
     assert summary.pairs == PairCounts(lookups=3, armed_lookups=2, made=12, armed=4, stalled=4)
     (sentence,) = sentences.pairs(Comparison({"old": ran_on}, (summary, alone), {}))
     assert sentence == (
-        "nfqueue-search on old (replica): 12 pairs of queries in 3 lookups; 4 pairs were armed, in 2 of these lookups, "
-        "and 4 waited for a timeout of 5 s"
+        "nfqueue-search on old (replica): 4 of 12 pairs of queries were armed, in 2 of 3 lookups; 4 waited for a "
+        "timeout of 5 s"
     )
+
+
+def test_a_recorded_lookup_with_search_domains_stalls_once(tmp_path: Path) -> None:
+    """After the first timeout glibc asks one by one: no later pair is armed, and comparison and report say so."""
+    stored = stored_runs.at(tmp_path)
+    run = stored.run(("old-nfqueue-search",))
+    page = tmp_path / "report.html"
+
+    compared = lab(tmp_path, "compare", "--run", run.id)
+    lab(tmp_path, "report", "--run", run.id, "-o", str(page))
+
+    assert (
+        "nfqueue-search on old (replica): 2 of 8 pairs of queries were armed, in 2 of 2 lookups; 2 waited for a "
+        "timeout of 5 s"
+    ) in " ".join(compared.stdout.split())
+    assert "of 8 pairs of queries 2 armed, 2 stalled" in re.sub("<[^>]*>", "", page.read_text())
