@@ -163,7 +163,9 @@ shape_down() {
 	for lane in $(lane_numbers); do
 		server_side "$lane" del
 	done | ip netns exec lab-server ip -force -batch - 2>/dev/null || true
-	each_lane sh -c 'ip link del inside; ip link del bridge; echo 0 >/proc/sys/net/ipv4/ip_forward' 2>/dev/null || true
+	# Not where there is none: to look for a missing interface, the kernel loads a module of its name (dev_load).
+	[ "$shape" != bridged ] || each_lane ip link del bridge 2>/dev/null || true
+	each_lane sh -c 'ip link del inside; echo 0 >/proc/sys/net/ipv4/ip_forward' 2>/dev/null || true
 	for lane in $(lane_numbers); do
 		[ ! -e "/run/netns/lab-lane$lane$behind" ] || echo "netns del lab-lane$lane$behind"
 	done | ip -batch -
