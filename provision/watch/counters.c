@@ -19,7 +19,7 @@ struct counters {
 };
 
 /* Reads a file of a namespace as a text; returns its length, or negative on error. */
-static ssize_t read_file(const struct space *space, const char *name, char *text, size_t size)
+static ssize_t read_file(struct space *space, const char *name, char *text, size_t size)
 {
 	const int fd = space_open(space, name);
 

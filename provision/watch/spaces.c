@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -30,6 +31,9 @@
 #define NSFS_MAGIC 0x6e736673
 #endif
 
+/* Files that are open besides those of the namespaces. */
+enum { SPARE_FILES = 64 };
+
 static const char *const directories[] = { "/run/netns", "/run/docker/netns" };
 
 static struct space *spaces[MOST_SPACES];
@@ -40,6 +44,10 @@ static int own = -1;
 
 void spaces_begin(void)
 {
+	const rlim_t most = MOST_SPACES * (MOST_FILES + 1) + SPARE_FILES;
+	const struct rlimit limit = { most, most };
+
+	setrlimit(RLIMIT_NOFILE, &limit);
 	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (own < 0)
 		give_up("open", "/proc/self/ns/net");
@@ -68,16 +76,19 @@ static int open_namespace(pid_t holder, const char *name)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-int space_open(const struct space *space, const char *name)
+/*
+ * Opens a file in a namespace without processes: once, because whoever looks for the processes of a namespace at this
+ * moment, to end them, finds this one.
+ */
+static int keep_open(struct space *space, const char *name)
 {
 	char path[96];
 	int network, fd;
 
-	if (space->holder) {
-		snprintf(path, sizeof(path), "/proc/%d/net/%s", (int)space->holder, name);
-		return open(path, O_RDONLY | O_CLOEXEC);
-	}
 	snprintf(path, sizeof(path), "/proc/self/net/%s", name);
+	/* A file of a module that is not loaded is missing in all namespaces. */
+	if (space->file_count == MOST_FILES || access(path, F_OK) < 0)
+		return -1;
 	network = open_namespace(0, space->name);
 	if (network < 0 || setns(network, CLONE_NEWNET) < 0) {
 		if (network >= 0)
@@ -87,7 +98,29 @@ int space_open(const struct space *space, const char *name)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	leave();
 	close(network);
+	if (fd >= 0) {
+		space->files[space->file_count].name = name;
+		space->files[space->file_count++].fd = fd;
+	}
 	return fd;
+}
+
+int space_open(struct space *space, const char *name)
+{
+	char path[96];
+	unsigned int i = 0;
+	int fd;
+
+	if (space->holder) {
+		snprintf(path, sizeof(path), "/proc/%d/net/%s", (int)space->holder, name);
+		return open(path, O_RDONLY | O_CLOEXEC);
+	}
+	while (i < space->file_count && strcmp(space->files[i].name, name) != 0)
+		i++;
+	fd = i < space->file_count ? space->files[i].fd : keep_open(space, name);
+	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return -1;
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 /* The host name in a process's environment, by which Kubernetes and Docker name a container. */
@@ -227,12 +260,15 @@ static void find_named(const char *directory, const struct wanted *wanted, int p
 static void forget(unsigned int which)
 {
 	struct space *space = spaces[which];
+	unsigned int i;
 
 	tap_receive(space);
 	output_put("gone %u", space->number);
 	output_end_line();
 	/* This removes it from the poller, too. */
 	close(space->tap);
+	for (i = 0; i < space->file_count; i++)
+		close(space->files[i].fd);
 	sockets_end(&space->sockets);
 	free(space);
 	spaces[which] = spaces[--space_count];

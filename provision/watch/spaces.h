@@ -6,6 +6,9 @@
 #include "sockets.h"
 #include "watch.h"
 
+/* Files of /proc/net that are read in each namespace. */
+enum { MOST_FILES = 4 };
+
 struct space {
 	/* Its number in the output; not used again. */
 	unsigned int number;
@@ -16,6 +19,12 @@ struct space {
 	bool seen;
 	/* Its packet socket. */
 	int tap;
+	/* Its files that are kept open, by name, if it has no process. */
+	struct {
+		const char *name;
+		int fd;
+	} files[MOST_FILES];
+	unsigned int file_count;
 	/* When a DNS packet was seen last, by the monotonic clock; 0 for never. */
 	int64_t asked_at;
 	/* When its resolv.conf was read last. */
@@ -33,7 +42,7 @@ void spaces_look(const struct wanted *wanted, int poller);
 
 struct space **spaces_all(unsigned int *count);
 
-/* Opens a file of /proc/net in a namespace; negative on error. */
-int space_open(const struct space *space, const char *name);
+/* Opens a file of /proc/net in a namespace, by a name that stays; negative on error. */
+int space_open(struct space *space, const char *name);
 
 #endif

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -149,6 +150,37 @@ def test_an_idle_watch_costs_little(program: Path) -> None:
 
     assert peak_kb < 30_000
     assert sum(isinstance(parse(line), ClockTick) for line in out.splitlines()) >= 2
+
+
+@needs_root
+def test_a_watch_stays_out_of_the_namespaces_that_it_watches(program: Path) -> None:
+    """Who ends the processes of a namespace, as `ip netns pids` lists them, would end the watch."""
+    names = [f"lab-stays-{os.getpid()}-{number}" for number in range(20)]
+    own = Path("/proc/self/ns/net").readlink()
+    seen, lines = set(), []
+    try:
+        for name in names:
+            subprocess.run(["ip", "netns", "add", name], check=True)
+        with subprocess.Popen(
+            [program, "--seconds", "5"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as watch:
+            assert watch.stdout is not None
+            for line in watch.stdout:
+                lines.append(line)
+                # It has looked at all of them, and goes on looking.
+                if isinstance(parse(line), ClockTick):
+                    break
+            while watch.poll() is None:
+                with contextlib.suppress(OSError):  # it has ended
+                    seen.add(Path(f"/proc/{watch.pid}/ns/net").readlink())
+            lines += watch.communicate(timeout=60)[0].splitlines()
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "delete", name], check=False)
+    found = {event.inode for line in lines if isinstance(event := parse(line), NamespaceFound)}
+
+    assert len(found) > len(names)
+    assert seen == {own}
 
 
 def test_the_sources_are_those_that_are_built() -> None:
