@@ -24,7 +24,7 @@ from lab.foundation.home import PROVISION, Home
 from lab.foundation.work import Work
 from lab.provision import btf
 from lab.remote_check.program import WATCH, built
-from lab.watch.events import ConfirmSeen, TraceBegun, TraceLost, TraceRefused
+from lab.watch.events import ClockTick, ConfirmSeen, TraceBegun, TraceLost, TraceRefused, WatchEvent
 from lab.watch.protocol import parse
 from tests.native.sent_program import build, run
 
@@ -190,6 +190,20 @@ def begun(probed: Probed) -> subprocess.Popen[str]:
     return watch
 
 
+def settled(watch: subprocess.Popen[str]) -> list[WatchEvent | None]:
+    """Return the events until it has printed three times without one of the trace: it has read all that there was."""
+    assert watch.stdout is not None
+    events: list[WatchEvent | None] = []
+    quiet = 0
+    while quiet < 3:
+        events.append(parse(watch.stdout.readline()))
+        if isinstance(events[-1], ClockTick):
+            quiet += 1
+        elif isinstance(events[-1], ConfirmSeen | TraceLost):
+            quiet = 0
+    return events
+
+
 def wait_until_clean() -> None:
     """Wait until neither an instance nor an event is left."""
     deadline = time.monotonic() + 30
@@ -223,9 +237,8 @@ def test_events_that_find_no_room_are_counted(probed: Probed) -> None:
     """More than a processor's buffer takes in a tenth of a second."""
     watch = begun(probed)
     probed.pass_queries(100_000)
-    time.sleep(0.5)
-    out, _ = watch.communicate(timeout=30)
-    events = [parse(line) for line in out.splitlines()]
+    events = settled(watch)
+    watch.communicate(timeout=30)
     seen = [event for event in events if isinstance(event, ConfirmSeen)]
 
     assert sum(event.count for event in events if isinstance(event, TraceLost)) > 0 or len(seen) == 100_000

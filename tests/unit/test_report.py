@@ -68,7 +68,7 @@ def test_every_timeline_point_quotes_a_line_about_its_query(name: str) -> None:
         marks = {
             "dmesg": f"tid {line.dns_id} ",
             "verdict.jsonl": f'"dns_id":{line.dns_id},',
-            "trace": f"dns={big_endian(line.dns_id)}",
+            "trace": f"{'dns6' if 'ipv6' in name else 'dns'}={big_endian(line.dns_id)}",
             "client.pcap": f" {line.dns_id} ",
             "server.pcap": f" {line.dns_id} ",
             "dnsmasq.log": f"/{line.sport} query[{line.qtype}]",
