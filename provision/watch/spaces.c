@@ -77,8 +77,8 @@ static int open_namespace(pid_t holder, const char *name)
 }
 
 /*
- * Opens a file in a namespace without processes: once, because whoever looks for the processes of a namespace at this
- * moment, to end them, finds this one.
+ * Opens a file in a namespace without processes, once: while this process is in another namespace, `ip netns pids` lists
+ * it there, and scripts end what that lists.
  */
 static int keep_open(struct space *space, const char *name)
 {
