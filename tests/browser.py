@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,17 @@ def opened(browser: Browser, path: Path, **context: Any) -> Iterator[Page]:  # n
         yield page
         assert asked == [path.as_uri()]
         assert complaints == []
+
+
+def wait_until(page: Page, expression: str, bound_s: float = 60.0) -> None:
+    """Wait until an expression is true.
+
+    Playwright's own `wait_for_function` evaluates again from inside the page, which the page's policy forbids.
+    """
+    deadline = time.monotonic() + bound_s
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"not so after {bound_s:g} s: {expression}"
+        page.wait_for_timeout(50)
 
 
 def choose_language(page: Page, language: str) -> None:

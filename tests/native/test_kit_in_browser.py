@@ -13,7 +13,7 @@ from pypdf import PdfReader
 from lab.foundation.language import NAMES
 from lab.lesson import mystery
 from lab.present.kit import guide
-from tests.browser import DESK, LANGUAGES, PHONE, choose_language, opened, size, started
+from tests.browser import DESK, LANGUAGES, PHONE, choose_language, opened, size, started, wait_until
 from tests.command_line import lab
 
 INCIDENTS = {name: incident for name, (incident, _) in mystery.find(mystery.OWN).items()}
@@ -57,7 +57,7 @@ def test_an_incident_is_solved_only_with_proof(browser: Browser, pages: Path, na
         places.nth(wrong).click()
         assert "Not there" in verdict.inner_text()
         tools.nth(proof).click()
-        page.wait_for_function(f"document.querySelectorAll('#en-{name} .facts li').length === 2")
+        wait_until(page, f"document.querySelectorAll('#en-{name} .facts li').length === 2")
         places.nth(incident.right - 1).click()
 
         assert "wrong answers: 1" in verdict.inner_text()

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import stored_runs
-from tests.browser import DESK, LANGUAGES, PHONE, choose_language, opened, size, started
+from tests.browser import DESK, LANGUAGES, PHONE, choose_language, opened, size, started, wait_until
 from tests.command_line import lab
 
 MACHINES = ("old", "new", "today")
@@ -255,10 +255,10 @@ def test_paper_has_the_whole_picture(browser: Browser, recorded: tuple[Path, dic
     with opened(browser, recorded[0], **size(DESK)) as page:
         panel_of(page).focus()
         page.keyboard.press("ArrowRight")
-        page.wait_for_function(f"({FAINT})() > 0")
+        wait_until(page, f"({FAINT})() > 0")
         page.emulate_media(media="print")
 
-        page.wait_for_function(f"({FAINT})() === 0")
+        wait_until(page, f"({FAINT})() === 0")
         expect(page.locator(":is(.player, .now, .token, .head-line):visible")).to_have_count(0)
 
 
@@ -280,4 +280,4 @@ def test_each_language_shows_the_same_event_in_its_words(
         assert "queued at the hook" in words[0]
         assert re.search("[\u4e00-\u9fff]", words[1])
         assert page.locator("main:visible .now:visible").count() == 0
-        page.wait_for_function(f"({FAINT})() === 0")
+        wait_until(page, f"({FAINT})() === 0")
