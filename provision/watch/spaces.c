@@ -203,8 +203,8 @@ static void find(unsigned long inode, pid_t holder, const char *name, const stru
 		if (spaces[at]->inode != inode)
 			continue;
 		last = at;
-		/* The first process is the oldest one in most cases. */
-		if (!spaces[at]->seen && holder)
+		/* The first process is the oldest one in most cases; a namespace with a name may have none any more. */
+		if (!spaces[at]->seen)
 			spaces[at]->holder = holder;
 		spaces[at]->seen = true;
 		if (*name && !*spaces[at]->name) {
