@@ -19,6 +19,7 @@ from lab.bench.commands import commands
 from lab.bench.demonstration import demonstration
 from lab.bench.figure import Figure, FigureGroup, Figures
 from lab.bench.history import Values
+from lab.bench.image import image
 from lab.bench.kernels import from_package_to_answer
 from lab.bench.lanes import lanes
 from lab.bench.provisioning import provisioning
@@ -37,6 +38,7 @@ PARTS: Mapping[str, Callable[[Path], Figures]] = MappingProxyType(
     {
         "commands": commands,
         "stored": stored,
+        "image": image,
         "booting": booting,
         "warm": warm,
         "provisioning": provisioning,
