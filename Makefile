@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-tests demo demo-real test test-quick test-all lint messages requirements bench container clean
 
-SCRIPTS := provision/host/bootstrap.sh provision/image/initramfs-init provision/image/rootfs/etc/lab-boot \
+SCRIPTS := provision/host/bootstrap.sh provision/image/initramfs-init provision/image/parts.sh provision/image/rootfs/etc/lab-boot \
 	$(wildcard provision/image/rootfs/usr/sbin/* provision/kbuild/*.sh provision/guest/*.sh provision/vagrant/*.sh provision/check/*.sh provision/bench/*.sh provision/container/*.sh tests/guest/centos_bed/programs/[a-z]*) lab/locale/update.sh provision/container/enter .ci/run
 
 # In parallel, since tests wait more than they compute; the tests of a file stay together.

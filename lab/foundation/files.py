@@ -95,6 +95,13 @@ def whole_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
+def remove_oldest(directory: Path, kept: int) -> None:
+    """Remove all but the most recently used entries of a directory."""
+    newest_first = sorted(directory.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in newest_first[kept:]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def require_space(directory: Path, needed_mb: int) -> None:
     """Check the free space of a directory.
 

@@ -15,7 +15,8 @@ from lab.foundation import process
 from lab.foundation.digesting import sha256_of
 from lab.foundation.files import locked, require_space, write_whole
 from lab.foundation.work import Work
-from lab.image.build import DISK_MB, Image
+from lab.image.base import DISK_MB
+from lab.image.build import Image
 
 KEPT_BOXES = 1
 """Boxes kept: one takes 800 MB and is built in seconds."""

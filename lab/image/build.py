@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import stat
@@ -15,10 +14,11 @@ from pathlib import Path
 
 from lab.foundation import process
 from lab.foundation.errors import BrokenEnvironment
-from lab.foundation.files import locked, require_space, write_whole
+from lab.foundation.files import locked, remove_oldest, require_space, write_whole
 from lab.foundation.work import Work
-from lab.image import apt, initramfs
-from lab.image.recipe import BOOT_MODULES, SUITE, Recipe, built_files, digest_of, source_files
+from lab.image import base, disk, initramfs, parts
+from lab.image.base import DOWNLOAD_BOUND_S, STEP_BOUND_S
+from lab.image.recipe import Recipe, built_files, digest_of, source_files
 
 MANIFEST = "manifest.json"
 """In an image's directory; written last."""
@@ -30,25 +30,13 @@ KEPT_IMAGES = 3
 """Images kept, for several checkouts; each takes 800 MB. A running guest keeps its image open."""
 
 KEPT_BASES = 1
-"""Debian trees kept, 700 MB each: needed only to rebuild an image."""
-
-DISK_MB = 2048
-"""Disk size of a guest; its image file is sparse."""
+"""Debian trees kept, 1.2 GB each: needed only to rebuild an image."""
 
 NEEDED_MB = 3500
-"""Disk space for a build: the packed tree, the unpacked tree and the disk."""
+"""Disk space for a build: the packed tree, the unpacked tree, its disk and its archive, or the disk of a guest."""
 
 STORED_MB = 1000
 """Disk space for an image that comes in one file: what is written of the disk, and the kernels."""
-
-DOWNLOAD_BOUND_S = 1800.0
-"""Timeout for downloading Debian's packages over a slow line."""
-
-STEP_BOUND_S = 600.0
-"""Timeout of each other step: seconds on an idle machine, minutes on a loaded one."""
-
-# Documentation is a third of the tree and not needed in a guest.
-_LEAVE_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
 @dataclass(frozen=True)
@@ -107,7 +95,7 @@ def ensure(recipe: Recipe, cache: Path, work: Work) -> Image:
             _require_processor()
             with new_image(image, cache) as scratch:
                 _build(recipe, cache, scratch, work)
-            _remove_oldest(cache / "bases", KEPT_BASES)
+            remove_oldest(cache / "bases", KEPT_BASES)
     return image
 
 
@@ -128,7 +116,7 @@ def new_image(image: Image, cache: Path, needed_mb: int = NEEDED_MB) -> Iterator
     with _scratch(cache / "images") as scratch:
         yield scratch
         scratch.rename(image.path)
-    _remove_oldest(cache / "images", KEPT_IMAGES)
+    remove_oldest(cache / "images", KEPT_IMAGES)
 
 
 def write_manifest(directory: Path, recipe: Recipe, kernels: Mapping[str, str]) -> None:
@@ -154,76 +142,34 @@ def _require_processor() -> None:
 def _build(recipe: Recipe, cache: Path, scratch: Path, work: Work) -> None:
     log = cache / "build.log"
     log.unlink(missing_ok=True)
-    base = _ensure_base(recipe, cache, log, work)
-    tree = scratch / "tree"
-    with work.step("building the modules and the verdict program in the guest's tree"):
-        _install(recipe, base, scratch / "root.tar", log, work)
+    image, stage = Image(scratch), scratch / "stage"
+    found = base.ensure(recipe, cache / "bases", log, work)
+    _lay_out(recipe, stage)
+    built = parts.ensure(recipe, found, stage, log, work)
     with work.step("creating the disk and the initramfs"):
-        tree.mkdir()
-        # Only root can change owners; fakeroot records them for mke2fs.
-        faked = [] if os.geteuid() == 0 else [process.require("fakeroot", "fakeroot"), "--"]
-        unpack_and_make = (
-            f"tar -xf root.tar -C tree && mke2fs -q -F -t ext4 -J size=8 -L lab -d tree disk.img {DISK_MB}M"
-        )
-        process.require("mke2fs", "e2fsprogs")
         process.run(
-            [*faked, "sh", "-eu", "-c", unpack_and_make],
+            ["cp", "--sparse=always", "--reflink=auto", found.disk, image.disk],
             work=work,
             log=log,
             bound_s=STEP_BOUND_S,
-            cwd=scratch,
-            env={"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"},
         )
-        kernels = {_series(release): release for release in _releases(tree)}
-        built = Image(scratch)
-        modules_of: dict[Path, Path | None] = {built.initramfs_base: None}
+        disk.add(image.disk, [stage, *built], work, log)
+        kernels = {_series(release): release for release in found.releases}
+        modules_of: dict[Path, list[Path]] = {image.initramfs_base: []}
         for series, release in kernels.items():
-            shutil.copy(tree / "boot" / f"vmlinuz-{release}", built.kernel(series))
-            modules_of[built.initramfs(series)] = tree / "usr/lib/modules" / release
+            shutil.copy(found.kernel(release), image.kernel(series))
+            modules_of[image.initramfs(series)] = found.boot_modules(release)
         for target, modules in modules_of.items():
             initramfs.build(
                 target,
-                modules=initramfs.load_order(modules, BOOT_MODULES) if modules else (),
-                busybox=tree / "bin" / "busybox",
+                modules=modules,
+                busybox=found.busybox,
                 init=recipe.provision / "image" / "initramfs-init",
                 work=work,
                 log=log,
             )
-        shutil.rmtree(tree)
-        (scratch / "root.tar").unlink()
+        shutil.rmtree(stage)
     write_manifest(scratch, recipe, kernels)
-
-
-def _ensure_base(recipe: Recipe, cache: Path, log: Path, work: Work) -> Path:
-    """Return the Debian tree as an archive; kept apart, so that changes in the lab's sources download nothing."""
-    base = cache / "bases" / f"{recipe.base_digest}.tar"
-    if base.exists():
-        base.touch()
-    if not base.exists():
-        with work.step(f"building a Debian {SUITE} tree from {len(recipe.packages)} packages"):
-            unfinished = base.with_suffix(".unfinished.tar")
-            unfinished.parent.mkdir(parents=True, exist_ok=True)
-            leave_out = [f"--dpkgopt=path-exclude={path}" for path in _LEAVE_OUT]
-            mirror = [recipe.mirror] if recipe.mirror else []
-            process.run(
-                [
-                    process.require("mmdebstrap", "mmdebstrap"),
-                    "--variant=minbase",
-                    "--skip=output/dev",  # an ordinary user cannot put devices back
-                    f"--include={','.join(recipe.packages)}",
-                    *leave_out,
-                    SUITE,
-                    unfinished,
-                    *mirror,
-                ],
-                work=work,
-                log=log,
-                bound_s=DOWNLOAD_BOUND_S,
-                # The lab builds its own initramfs; see /etc/kernel/postinst.d/initramfs-tools.
-                env={"INITRD": "No", **apt.proxies()},
-            )
-            unfinished.rename(base)
-    return base
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -243,9 +189,8 @@ def _copy_tree(source: Path, target: Path) -> None:
             _copy(path, place)
 
 
-def _install(recipe: Recipe, base: Path, target: Path, log: Path, work: Work) -> None:
-    """Copy the lab's files into the Debian tree and build its programs there, with the tree's compiler and headers."""
-    stage = target.with_suffix(".stage")
+def _lay_out(recipe: Recipe, stage: Path) -> None:
+    """Put the lab's own files in the places that they have in a guest."""
     lab = stage / "opt/lab"
     for path in source_files(recipe.provision):
         target_path = lab / path.relative_to(recipe.provision)
@@ -256,31 +201,7 @@ def _install(recipe: Recipe, base: Path, target: Path, log: Path, work: Work) ->
     (lab / "build" / "digest").write_text(digest_of(recipe.provision, built_files(recipe.provision)) + "\n")
     for directory, place in (("rootfs", stage), ("login", stage / "usr/src/lab-login")):
         _copy_tree(recipe.provision / "image" / directory, place)
-    build_all = "cd /usr/lib/modules && exec /opt/lab/guest/build.sh *"
-    process.run(
-        [
-            process.require("mmdebstrap", "mmdebstrap"),
-            "--variant=custom",
-            "--skip=update,output/dev",
-            f"--setup-hook=tar-in {base} /",
-            '--setup-hook=mkdir -p "$1/dev"',  # where mmdebstrap mounts devices while it runs
-            f"--customize-hook=sync-in {stage} /",
-            '--customize-hook=ln -sf /bin/busybox "$1/sbin/init"',
-            f"--customize-hook=chroot \"$1\" sh -eu -c '{build_all}'",
-            '--customize-hook=chroot "$1" make -s -C /usr/src/lab-login install',
-            '--customize-hook=rm -f "$1/etc/ssh/"ssh_host_*',
-            "",
-            target,
-        ],
-        work=work,
-        log=log,
-        bound_s=STEP_BOUND_S,
-    )
-    shutil.rmtree(stage)
-
-
-def _releases(tree: Path) -> list[str]:
-    return sorted(path.name for path in (tree / "usr/lib/modules").iterdir())
+    (stage / "usr/sbin/init").symlink_to("/bin/busybox")
 
 
 def _series(release: str) -> str:
@@ -291,13 +212,6 @@ def _remove_leftovers(cache: Path) -> None:
     """Remove incomplete builds that were killed, never a finished image."""
     for path in (cache / "images").glob("unfinished-*"):
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _remove_oldest(directory: Path, kept: int) -> None:
-    """Remove all but the most recently used entries."""
-    newest_first = sorted(directory.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in newest_first[kept:]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager

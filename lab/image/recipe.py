@@ -36,7 +36,7 @@ KERNEL_ARGUMENTS = (
 SOURCES = ("nfqdns", "ctrewind", "kbuild", "verdict", "trace", "clients", "lanes", "guest", "stap")
 """Directories of `provision/` that are copied to every machine."""
 
-BUILDERS = ("build.py", "initramfs.py", "recipe.py")
+BUILDERS = ("base.py", "build.py", "disk.py", "initramfs.py", "parts.py", "recipe.py")
 """The modules beside this one that determine what is in an image."""
 
 _SOURCE_SUFFIXES = (".c", ".h", ".sh", ".stp", ".bt", ".py")
@@ -72,7 +72,7 @@ class Recipe:
     @property
     def digest(self) -> str:
         """Digest of the whole image, without scripts that are copied to each guest anyway."""
-        files = [*built_files(self.provision), *_files(self.provision / "image")]
+        files = [*built_files(self.provision), *files_in(self.provision / "image")]
         parts = [(str(path.relative_to(self.provision)), path.read_bytes()) for path in files]
         # The build code counts as well.
         parts += [(name, (Path(__file__).parent / name).read_bytes()) for name in BUILDERS]
@@ -84,7 +84,7 @@ def source_files(provision: Path) -> list[Path]:
     return [
         path
         for directory in SOURCES
-        for path in _files(provision / directory)
+        for path in files_in(provision / directory)
         if (path.suffix in _SOURCE_SUFFIXES and not path.name.endswith(".mod.c")) or path.name == "Makefile"
     ]
 
@@ -104,7 +104,8 @@ def digest_of(provision: Path, files: Iterable[Path]) -> str:
     return _digest((str(path.relative_to(provision)), path.read_bytes()) for path in files)
 
 
-def _files(directory: Path) -> list[Path]:
+def files_in(directory: Path) -> list[Path]:
+    """Return the files of a directory and of those below it, in order."""
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 

@@ -19,7 +19,8 @@ from lab.foundation.files import locked, whole_file
 from lab.foundation.tar import TarReader, UnsafeArchiveError
 from lab.foundation.work import Work
 from lab.image import build
-from lab.image.build import DISK_MB, Image
+from lab.image.base import DISK_MB, DOWNLOAD_BOUND_S
+from lab.image.build import Image
 from lab.image.recipe import Recipe
 
 SUFFIX = ".tar.zst"
@@ -196,7 +197,7 @@ def _store(reader: TarReader, recipe: Recipe, cache: Path, digest: str, work: Wo
     if first is None or first.name != CONTENTS or first.size is None or first.size > _CHUNK:
         raise UnsafeArchiveError(f"it does not begin with {CONTENTS}, so it is no guest image of the lab")
     contents = _checked(b"".join(reader.content()), recipe)
-    with locked(cache / build.LOCK, build.LOCKED, work, bound_s=build.DOWNLOAD_BOUND_S):
+    with locked(cache / build.LOCK, build.LOCKED, work, bound_s=DOWNLOAD_BOUND_S):
         if build.is_built(image):
             return UnpackedImage(image, digest, is_new=False)
         with build.new_image(image, cache, build.STORED_MB) as scratch:

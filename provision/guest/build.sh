@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the guest's programs from the sources beside this script, and the modules for each given kernel.
-# Usage: [MODULES="nfqdns ctrewind"] build.sh [KERNEL-RELEASE...]    (default: both modules, the running kernel)
-# With MODULES= no module is built, and no kernel headers are needed.
+# Usage: [PROGRAMS="verdict lanes"] [MODULES="nfqdns ctrewind"] build.sh [KERNEL-RELEASE...]
+# By default all programs and both modules, for the running kernel. With MODULES= no module is built, and no kernel
+# headers are needed.
 # Leaves build/user.out, build/clocks, build/lanes, build/plt32, build/lookup-* (the clients), and
 # build/KERNEL-RELEASE/MODULE.ko.
 set -eu
@@ -20,10 +21,16 @@ put() {
 	done
 }
 
-for programs in verdict trace clients lanes kbuild; do
+for programs in ${PROGRAMS-kbuild verdict trace clients lanes}; do
 	make -s -C "$lab/$programs"
+	case $programs in
+	kbuild) put "$lab/build" "$lab/kbuild/plt32" ;;
+	verdict) put "$lab/build" "$lab/verdict/user.out" ;;
+	trace) put "$lab/build" "$lab/trace/clocks" ;;
+	clients) put "$lab/build" "$lab"/clients/lookup-* ;;
+	lanes) put "$lab/build" "$lab/lanes/lanes" ;;
+	esac
 done
-put "$lab/build" "$lab/verdict/user.out" "$lab/trace/clocks" "$lab/lanes/lanes" "$lab/kbuild/plt32" "$lab"/clients/lookup-*
 
 # Parameters for trying whether a module loads; ctrewind is only loaded by era.sh, with its era.
 try_with() {

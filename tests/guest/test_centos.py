@@ -13,7 +13,7 @@ from lab.commands.trials import TrialOptions, run_on
 from lab.evidence import trial as evidence_of
 from lab.foundation.home import MACHINES, PROVISION, SCENARIOS, Home
 from lab.foundation.work import Event, Note, StepEnded, Work
-from lab.image import build
+from lab.image import base, build
 from lab.image.recipe import Recipe
 from lab.judgement.outcome import Outcome
 from lab.judgement.verdict import judge
@@ -62,7 +62,9 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     """Return old as a box of the bed, booted for the first time, with its vault on the guest's loopback."""
     recipe, cache = Recipe.from_environment(PROVISION), Home.from_environment().cache
     like = build.ensure(recipe, cache, Work())
-    image = bed_image.make(tmp_path_factory.mktemp("bed"), cache / "bases" / f"{recipe.base_digest}.tar", like)
+    directory = tmp_path_factory.mktemp("bed")
+    tree = base.ensure(recipe, cache / "bases", directory / "base.log", Work())
+    image = bed_image.make(directory, tree, like)
     root = tmp_path_factory.mktemp("lab")
     events: list[Event] = []
     home, work = Home(root, cache, root / "config.toml"), Work(events.append)

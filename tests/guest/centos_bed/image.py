@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 from lab.foundation.home import PROVISION
-from lab.image.build import DISK_MB, Image
+from lab.image.base import DISK_MB, Base
+from lab.image.build import Image
 from lab.image.recipe import Recipe
 from tests.guest.centos_bed.vault import HIDDEN, UPDATED_KERNEL, Vault
 
@@ -69,12 +70,12 @@ rm -rf /opt/bed /srv/vault/installed /etc/ssh/ssh_host_*
 """
 
 
-def make(directory: Path, base: Path, like: Image) -> Image:
+def make(directory: Path, base: Base, like: Image) -> Image:
     """Build the bed's image.
 
     Args:
         directory: Build directory.
-        base: Archive of Debian's tree from which the lab's image is made.
+        base: Debian's tree from which the lab's image is made.
         like: The lab's image; its kernel and initramfs boot the bed.
     """
     vault = Vault(directory)
@@ -89,13 +90,17 @@ def make(directory: Path, base: Path, like: Image) -> Image:
     return Image(directory)
 
 
-def _make_disk(directory: Path, base: Path, vault: Vault) -> None:
+def _make_disk(directory: Path, base: Base, vault: Vault) -> None:
     stage = directory / "stage"
     shutil.copytree(PROVISION / "image/rootfs", stage)
     shutil.copytree(PROVISION / "image/login", stage / "usr/src/lab-login")
     shutil.copytree(PROGRAMS, stage / "opt/bed/programs")
     shutil.copytree(vault.directory, stage / "opt/bed/vault")
     shutil.copyfile(vault.key, stage / "opt/bed/key")
+    (stage / "usr/lib").mkdir(exist_ok=True)
+    search = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    modules = ["debugfs", "-R", f"rdump /usr/lib/modules {stage}/usr/lib", str(base.disk)]
+    subprocess.run(modules, check=True, capture_output=True, env={**os.environ, "PATH": search})
     hidden = " ".join(path for paths in HIDDEN.values() for path in paths)
     script = _PREPARE.replace("@HIDDEN@", hidden).replace("@REMOVED@", " ".join(REMOVED))
     (stage / "opt/bed/prepare").write_text("set -eu\n" + script)
@@ -103,7 +108,7 @@ def _make_disk(directory: Path, base: Path, vault: Vault) -> None:
     tar = directory / "root.tar"
     command: list[str | Path] = ["mmdebstrap", "--quiet", "--variant=custom", "--skip=output/dev", "--include=dnf,rpm"]
     command += [
-        f"--setup-hook=tar-in {base} /",
+        f"--setup-hook=tar-in {base.tools} /",
         '--setup-hook=mkdir -p "$1/dev"',
         f"--customize-hook=sync-in {stage} /",
     ]
@@ -112,7 +117,6 @@ def _make_disk(directory: Path, base: Path, vault: Vault) -> None:
     faked = [] if os.geteuid() == 0 else ["fakeroot", "--"]
     make_disk = f"mke2fs -q -F -t ext4 -J size=8 -L lab -d tree disk.img {DISK_MB}M"
     unpack = f"mkdir tree && tar -xf root.tar -C tree && {make_disk}"
-    search = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     subprocess.run([*faked, "sh", "-eu", "-c", unpack], check=True, cwd=directory, env={**os.environ, "PATH": search})
     shutil.rmtree(directory / "tree")
     tar.unlink()
