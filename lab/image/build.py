@@ -145,7 +145,8 @@ def _build(recipe: Recipe, cache: Path, scratch: Path, work: Work) -> None:
     image, stage = Image(scratch), scratch / "stage"
     found = base.ensure(recipe, cache / "bases", log, work)
     _lay_out(recipe, stage)
-    built = parts.ensure(recipe, found, stage, log, work)
+    for part in parts.ensure(recipe, found, stage, log, work):
+        shutil.copytree(part, stage, dirs_exist_ok=True)
     with work.step("creating the disk and the initramfs"):
         process.run(
             ["cp", "--sparse=always", "--reflink=auto", found.disk, image.disk],
@@ -153,7 +154,7 @@ def _build(recipe: Recipe, cache: Path, scratch: Path, work: Work) -> None:
             log=log,
             bound_s=STEP_BOUND_S,
         )
-        disk.add(image.disk, [stage, *built], work, log)
+        disk.add(image.disk, stage, work, log)
         kernels = {_series(release): release for release in found.releases}
         modules_of: dict[Path, list[Path]] = {image.initramfs_base: []}
         for series, release in kernels.items():

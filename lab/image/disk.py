@@ -20,15 +20,14 @@ _BANNER = re.compile(r"debugfs \d[^\n]*\n")
 """What debugfs prints about itself among its errors."""
 
 
-def add(disk: Path, trees: Iterable[Path], work: Work, log: Path) -> None:
-    """Put the files of trees into a disk, in place of those that it has.
+def add(disk: Path, tree: Path, work: Work, log: Path) -> None:
+    """Put the files of a tree into a disk, in place of those that it has.
 
-    Regular files, symbolic links and directories; their owner is root, and their modes are kept, but for those of
-    directories that the disk has.
+    Regular files, symbolic links and directories; their owner is root, and the modes of files are kept.
 
     Args:
         disk: A raw ext4 file system.
-        trees: Directories, each as the root directory of the disk; a later one replaces files of an earlier one.
+        tree: A directory, as the root directory of the disk.
         work: Its cancellation ends the writing.
         log: File for the programs' output.
 
@@ -36,38 +35,37 @@ def add(disk: Path, trees: Iterable[Path], work: Work, log: Path) -> None:
         BrokenEnvironment: debugfs is missing, or did not write everything.
         Cancelled: the work was cancelled.
     """
-    clear: dict[str, None] = {}
-    put: dict[str, list[str]] = {}
-    for tree in trees:
-        for path in sorted(tree.rglob("*")):
-            place = f"/{path.relative_to(tree)}"
-            if not _PLAIN.fullmatch(f"{path}{place}"):
-                raise BrokenEnvironment(f"{path}: a name that debugfs does not take")
-            if path.is_symlink():
-                clear[f"rm {place}"] = None
-                put[place] = [f"symlink {place} {path.readlink()}"]
-            elif path.is_dir():
-                clear[f"mkdir {place}"] = None
-            else:
-                clear[f"rm {place}"] = None
-                mode = stat.S_IFREG | stat.S_IMODE(path.stat().st_mode)
-                owned = [f"set_inode_field {place} {field} 0" for field in ("uid", "gid")]
-                put[place] = [f"write {path} {place}", f"set_inode_field {place} mode 0{mode:o}", *owned]
+    clear: list[str] = []
+    put: list[str] = []
+    for path in sorted(tree.rglob("*")):
+        name = str(path.relative_to(tree))
+        if not _PLAIN.fullmatch(name) or (path.is_symlink() and not _PLAIN.fullmatch(str(path.readlink()))):
+            raise BrokenEnvironment(f"{path}: a name that debugfs does not take")
+        if path.is_dir() and not path.is_symlink():
+            clear.append(f"mkdir /{name}")
+            continue
+        clear.append(f"rm /{name}")
+        if path.is_symlink():
+            put.append(f"symlink /{name} {path.readlink()}")
+        else:
+            mode = stat.S_IFREG | stat.S_IMODE(path.stat().st_mode)
+            put += [f"write {name} /{name}", f"set_inode_field /{name} mode 0{mode:o}"]
+            put += [f"set_inode_field /{name} {field} 0" for field in ("uid", "gid")]
     # Errors of the first commands are that there is no such file, or such a directory already.
-    _run(disk, clear, work, log)
-    errors = _BANNER.sub("", _run(disk, (command for commands in put.values() for command in commands), work, log))
+    _run(disk, clear, tree, work, log)
+    errors = _BANNER.sub("", _run(disk, put, tree, work, log))
     if errors.strip():
         raise BrokenEnvironment(f"the guest's disk could not be written: {errors.strip().splitlines()[0]}")
 
 
-def _run(disk: Path, commands: Iterable[str], work: Work, log: Path) -> str:
-    """Run commands of debugfs on a disk; return its errors."""
+def _run(disk: Path, commands: Iterable[str], directory: Path, work: Work, log: Path) -> str:
+    """Run commands of debugfs on a disk, in a directory; return its errors."""
     script, errors = disk.with_suffix(".commands"), disk.with_suffix(".errors")
     write_whole(script, "".join(f"{command}\n" for command in commands))
     try:
         run = 'exec "$0" -w -f "$1" "$2" >/dev/null 2>"$3"'
-        debugfs = process.require("debugfs", "e2fsprogs")
-        process.run(["sh", "-c", run, debugfs, script, disk, errors], work=work, log=log, bound_s=STEP_BOUND_S)
+        program: list[str | Path] = ["sh", "-c", run, process.require("debugfs", "e2fsprogs"), script, disk, errors]
+        process.run(program, work=work, log=log, bound_s=STEP_BOUND_S, cwd=directory)
         return errors.read_text(errors="replace")
     finally:
         script.unlink(missing_ok=True)

@@ -35,30 +35,29 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-def put(image: Path, *trees: Path) -> None:
-    """Put trees into a disk."""
-    disk.add(image, trees, Work(), image.with_suffix(".log"))
+def put(image: Path, tree: Path) -> None:
+    """Put a tree into a disk."""
+    disk.add(image, tree, Work(), image.with_suffix(".log"))
 
 
 def test_files_replace_those_of_the_disk_and_the_rest_stays(image: Path, tmp_path: Path) -> None:
     """Contents, modes, links and new directories; every file is root's, and the file system is sound."""
-    first, second = tmp_path / "first", tmp_path / "second"
-    for tree, text in ((first, "the first one's"), (second, "the second one's")):
-        (tree / "etc").mkdir(parents=True)
-        (tree / "etc" / "inittab").write_text(text)
-    program = second / "opt" / "lab" / "build" / "6.1.0-57+x" / "user.out"
+    tree = tmp_path / "a tree of someone's: Bäume"
+    (tree / "etc").mkdir(parents=True)
+    (tree / "etc" / "inittab").write_text("the lab's")
+    program = tree / "opt" / "lab" / "build" / "6.1.0-57+x" / "user.out"
     program.parent.mkdir(parents=True)
     program.write_bytes(bytes(range(256)) * 1000)
     program.chmod(0o755)
-    (second / "sbin").mkdir()
-    (second / "sbin" / "init").symlink_to("/bin/busybox")
+    (tree / "sbin").mkdir()
+    (tree / "sbin" / "init").symlink_to("/bin/busybox")
 
-    put(image, first, second)
+    put(image, tree)
 
-    assert read(image, "cat /etc/inittab") == "the second one's"
+    assert read(image, "cat /etc/inittab") == "the lab's"
     assert read(image, "cat /etc/kept") == "as it was"
     assert "/bin/busybox" in read(image, "stat /sbin/init")
-    place = f"/{program.relative_to(second)}"
+    place = f"/{program.relative_to(tree)}"
     status = read(image, f"stat {place}")
     assert "Mode:  0755" in status
     assert "User:     0   Group:     0" in status
