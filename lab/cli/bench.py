@@ -17,7 +17,7 @@ from lab.cli.verb import carry_out, common
 def bench(parts: Sequence[str], *, as_json: bool, detail: Detail) -> None:
     """Measure what the lab costs, as ratios within one run; write bench/latest.json, and add to bench/history.jsonl.
 
-    PART is commands, stored, booting, warm, provisioning, trials, lanes, verdicts, kernels, watching or demo; by
+    PART is commands, stored, image, booting, warm, provisioning, trials, lanes, verdicts, kernels, watching or demo; by
     default all, which takes half an hour on an idle machine. For verdicts and kernels apt downloads a package; nothing
     else needs a network.
 

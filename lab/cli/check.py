@@ -55,7 +55,7 @@ def check(  # noqa: PLR0913  its options
     \b
     Examples:
       lab check --dry-run         what would be done here
-      sudo .venv/bin/lab check    this machine, in two seconds if not affected
+      sudo .venv/bin/lab check    this machine; a few seconds if not affected
       lab check root@web1.example.com --yes
       lab check admin@192.0.2.7:2222 -i ~/.ssh/work --json
 

@@ -66,7 +66,7 @@ def lesson(  # noqa: PLR0913  its options
     """Hold a lesson: see the phenomenon step by step, find the lost packet, and answer questions.
 
     Each step announces what will be done, shows the command, runs it on the real machine and shows the real output,
-    with the telling part marked; then it asks and explains. A step that does not show what it should is reported, and
+    with the decisive part marked; then it asks and explains. A step that does not show what it should is reported, and
     the exit status is 1. Absent machines are brought up, as replicas. At the end each machine is absent, halted or
     running, as it was before.
 

@@ -1,4 +1,4 @@
-"""Marks the telling parts of lines of output."""
+"""Marks the decisive parts of lines of output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MarkedLine(Model):
 
     Attributes:
         text: The line.
-        spans: Where its telling parts begin and end, in order, none within another.
+        spans: Where its decisive parts begin and end, in order, none within another.
     """
 
     text: str
@@ -32,7 +32,7 @@ class MarkedLine(Model):
 
 
 def marked(lines: Iterable[str], patterns: Sequence[str]) -> tuple[MarkedLine, ...]:
-    """Find the telling parts of lines.
+    """Find the decisive parts of lines.
 
     Args:
         lines: The lines.
@@ -64,12 +64,12 @@ def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def shortened(line: MarkedLine, longest: int, around: int, head: int) -> MarkedLine:
-    """Shorten a long line to its head and the surroundings of its telling parts.
+    """Shorten a long line to its head and the surroundings of its decisive parts.
 
     Args:
         line: The line.
         longest: The length up to which a line is kept whole.
-        around: How many characters are kept before and after each telling part.
+        around: How many characters are kept before and after each decisive part.
         head: How many characters are kept at its beginning.
     """
     if len(line.text) <= longest:

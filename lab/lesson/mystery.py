@@ -27,7 +27,7 @@ class Tool(Model):
         line: The command line of it.
         source: The raw file that it shows, or several, each shown under its name.
         only: A regular expression for the lines that are shown; None for all.
-        mark: Regular expressions for the telling parts.
+        mark: Regular expressions for the decisive parts.
         tells: What the output shows, and what it does not.
         fact: The fact that follows, in a sentence.
         decides: Whether it shows where the packet is.

@@ -35,7 +35,7 @@ class RecordedCommand(Model):
 
     Attributes:
         line: The command line.
-        lines: Its output, with the telling parts marked.
+        lines: Its output, with the decisive parts marked.
         looked: What it had to show.
     """
 

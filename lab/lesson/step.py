@@ -107,7 +107,7 @@ class Command(Model):
 
     Attributes:
         line: What a person would type.
-        mark: Regular expressions: what they find in the output is the telling part.
+        mark: Regular expressions: what they find in the output is the decisive part.
         must: What it must show.
     """
 
