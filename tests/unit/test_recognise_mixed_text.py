@@ -77,7 +77,12 @@ def test_damaged_lines_are_parsed_or_named(lines: list[str], data: st.DataObject
             assert each.why
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=60), max_size=12))
+LINES = [sample.rstrip("\n") for sample in SAMPLES]
+
+
+@given(
+    st.lists(st.sampled_from(LINES) | st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=60), max_size=12)
+)
 @settings(deadline=None)
 def test_every_line_has_one_type(content: list[str]) -> None:
     """A line of two types would count twice as evidence."""
@@ -86,6 +91,7 @@ def test_every_line_has_one_type(content: list[str]) -> None:
     numbers = [line.number for kind in KINDS for part in parsed.parts(kind) for line in part]
 
     assert len(numbers) == len(set(numbers))
+    assert {number for number, line in enumerate(content, 1) if line in LINES} <= set(numbers)
     assert all(0 < number <= len(lines) for number in numbers)
 
 
