@@ -6,6 +6,7 @@ import pytest
 
 from lab.diagnosis.causes import Cause
 from lab.diagnosis.conclusion import Answer
+from lab.diagnosis.material import Capture
 from lab.diagnosis.recognise import recognise
 from lab.watch.case import conclude_files
 from lab.watch.watcher import Watcher
@@ -120,7 +121,8 @@ def test_the_saved_files_are_those_that_were_judged() -> None:
     assert conclude_files(saved[0]).sentence == stall.says
     assert {name.rpartition(".")[2] for name in saved[0]} == {"pcapng", "before", "after"}
     (capture,) = recognise("x", next(data for name, data in saved[0].items() if name.endswith("pcapng")))
-    assert not isinstance(capture, str)
+    assert isinstance(capture, Capture)
+    assert [packet.message.dns_id for packet in capture.packets if packet.message] == [7, 7, 7, 7, 8, 8]
 
 
 def test_another_port_is_watched_and_its_files_have_port_53() -> None:
