@@ -111,3 +111,23 @@ def watch(lines: Iterable[str], watcher: Watcher | None = None) -> tuple[Watcher
     watcher = watcher or Watcher()
     stalls = [stall for line in lines if (event := parse(line)) is not None for stall in watcher.take(event)]
     return watcher, [*stalls, *watcher.finish()]
+
+
+def pair(lines: Lines, time_s: float, number: int = 0, *, port: int = 40000, dns_id: int = 100) -> None:
+    """Add a healthy lookup."""
+    lines.query(time_s, number, dns_id, A, port=port)
+    lines.query(time_s + 0.0001, number, dns_id + 1, AAAA, port=port)
+
+
+def clash(lines: Lines, time_s: float, number: int = 0, *, wait_s: float = 5.0) -> None:
+    """Add a lookup whose AAAA query is lost before the wire, and is sent after the client's timeout."""
+    lines.query(time_s, number, 7, A)
+    if wait_s == 5.0:  # glibc asks both again
+        lines.query(time_s + wait_s, number, 7, A)
+    lines.query(time_s + wait_s + 0.002, number, 8, AAAA)
+
+
+def socket_line(time_s: float, since_s: float, inode: int, pid: int = 99) -> tuple[float, str]:
+    """Return the line of a socket of which no packet was captured."""
+    at, since = (10**9 + round(each * 10**9) for each in (time_s, since_s))
+    return time_s, f"s 0 {at} {since} 41000 {inode} 3500000A {pid} {b'app'.hex()} -"

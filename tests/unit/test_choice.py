@@ -2,79 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from lab.catalogue import find
-from lab.catalogue.machine import Definition, Hypervisor, System
+from lab.catalogue.machine import Hypervisor, System
 from lab.foundation.errors import BadInput, BrokenEnvironment
-from lab.foundation.home import MACHINES, Home
+from lab.foundation.home import Home
 from lab.foundation.work import Work
 from lab.provider import choice
 from lab.provider import host as host_module
 from lab.provider.accelerator import Acceleration
-from lab.provider.choice import Choice, decide
+from lab.provider.choice import decide
 from lab.provider.host import by_libvirt
-from lab.provider.preference import Preference, ProviderName, TypedOptions, gather
-
-QEMU, VAGRANT = ProviderName.QEMU, ProviderName.VAGRANT
-CENTOS, KERNEL, REPLICA, DEBIAN = System.CENTOS, System.KERNEL, System.REPLICA, System.DEBIAN
-
-
-@dataclass
-class Host:
-    """A host with the given abilities."""
-
-    problems: dict[Hypervisor, str] = field(default_factory=dict)
-    accelerated: tuple[Hypervisor, ...] = tuple(Hypervisor)
-    unknown: tuple[Hypervisor, ...] = ()
-
-    def problem(self, hypervisor: Hypervisor) -> str | None:
-        """Return why it cannot run guests with a hypervisor."""
-        return self.problems.get(hypervisor)
-
-    def acceleration(self, hypervisor: Hypervisor) -> Acceleration:
-        """Return whether a hypervisor has hardware virtualisation."""
-        if hypervisor in self.unknown:
-            return Acceleration(None, "there is no kernel to try a guest with")
-        return Acceleration(hypervisor in self.accelerated, "it was tried")
-
-
-@dataclass
-class Kernels:
-    """Known kernels, of which some are available."""
-
-    there: tuple[str, ...] = ()
-    asked: list[str] = field(default_factory=list)
-
-    def where(self, known: str) -> str | None:
-        """Return the source of a kernel."""
-        self.asked.append(known)
-        return "its kernel's packages are in the cache" if known in self.there else None
-
-    def why_not(self, known: str) -> str:
-        """Return why a kernel is unavailable."""
-        return f"{known}: no answer within 3 s"
-
-
-WITHOUT_VAGRANT = Host(dict.fromkeys(Hypervisor, "Vagrant is not installed"))
-NO_KERNELS = Kernels()
-ALL_KERNELS = Kernels(("centos:7.0.1406", "centos:7.8.2003"))
-
-
-def machine(name: str) -> Definition:
-    """Return a machine of the lab."""
-    return find.machines(MACHINES, [name])[0]
-
-
-def typed(
-    provider: ProviderName | None = None, hypervisor: Hypervisor | None = None, *, system: System | None = None
-) -> Preference:
-    """Return a preference typed on the command line."""
-    return gather(TypedOptions(provider, hypervisor, system), Path("/nonexistent"))
+from lab.provider.preference import Preference, ProviderName
+from tests.unit.made_hosts import (
+    ALL_KERNELS,
+    CENTOS,
+    DEBIAN,
+    KERNEL,
+    NO_KERNELS,
+    QEMU,
+    REPLICA,
+    VAGRANT,
+    WITHOUT_VAGRANT,
+    Host,
+    Kernels,
+    machine,
+    typed,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -160,22 +116,6 @@ def test_an_explicit_system_is_used_or_refused(
     assert decision.reason == f"{'--provider' if provider and by is VAGRANT else '--system'} asks for it"
 
 
-@pytest.mark.parametrize("system", [None, "kernel", "centos"])
-@pytest.mark.parametrize("replica", [True, False])
-def test_the_replica_option_means_system_replica(system: str | None, replica: bool) -> None:  # noqa: FBT001
-    """`--replica` equals `--system replica` and contradicts any other system."""
-    if replica and system:
-        with pytest.raises(BadInput, match=f"--system is '{system}', and --replica asks for replicas"):
-            gather(TypedOptions(system=system, replica=replica), Path("/nonexistent"))
-        return
-    preference = gather(TypedOptions(system=system, replica=replica), Path("/nonexistent"))
-    assert preference.system == (REPLICA if replica else system)
-    assert preference.insists_on_system == (replica or system is not None)
-    if replica:
-        decision = decide(machine("old"), preference, Host(), ALL_KERNELS)
-        assert (decision.system, decision.provider, decision.reason) == (REPLICA, QEMU, "--replica asks for it")
-
-
 def test_what_the_host_lacks_is_in_the_plan_and_not_in_the_note() -> None:
     """`lab doctor` lists it; `lab up` does not repeat it each time."""
     chosen = decide(machine("old"), Preference(), Host(accelerated=()), NO_KERNELS)
@@ -183,20 +123,6 @@ def test_what_the_host_lacks_is_in_the_plan_and_not_in_the_note() -> None:
     assert chosen.brief
     assert "lab doctor" in chosen.brief
     assert len(chosen.brief) < len(chosen.reason)
-
-
-def test_no_replica_overrides_the_configuration_and_contradicts_typed_replica(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The command line has priority; another configured system is kept."""
-    config = tmp_path / "config.toml"
-    config.write_text("replica = true\n")
-    assert gather(TypedOptions(), config).system is REPLICA
-    assert gather(TypedOptions(replica=False), config).system is None
-    monkeypatch.setenv("LAB_SYSTEM", "kernel")
-    assert gather(TypedOptions(replica=False), config).system is KERNEL
-    with pytest.raises(BadInput, match="--no-replica and --system replica contradict each other"):
-        gather(TypedOptions(system="replica", replica=False), config)
 
 
 def test_a_typed_system_that_a_machine_lacks_lists_the_available_ones() -> None:
@@ -297,177 +223,3 @@ def test_a_dry_run_plans_for_this_host_or_says_that_it_cannot_run_here() -> None
     elsewhere = choice.foresee(machine("old"), typed(VAGRANT), WITHOUT_VAGRANT, NO_KERNELS)
     assert elsewhere.hypervisor is Hypervisor.VIRTUALBOX
     assert elsewhere.reason.endswith(", but Vagrant cannot run the machine here: Vagrant is not installed")
-
-
-def test_an_existing_machine_is_compared_with_the_command_line_only() -> None:
-    """A config file changed since then does not make every command fail."""
-    there = Choice(provider=VAGRANT, hypervisor=Hypervisor.LIBVIRT, system=CENTOS, reason="")
-
-    old = machine("old")
-    assert choice.satisfies(old, there, Preference(QEMU, asked_by="config.toml"))
-    assert choice.satisfies(old, there, Preference(system=KERNEL, system_asked_by="config.toml"))
-    assert choice.satisfies(old, there, typed(VAGRANT))
-    assert choice.satisfies(old, there, typed(system=CENTOS))
-    assert not choice.satisfies(old, there, typed(QEMU))
-    assert not choice.satisfies(old, there, typed(VAGRANT, Hypervisor.VIRTUALBOX))
-    assert not choice.satisfies(old, there, typed(VAGRANT, system=REPLICA))
-    assert not choice.satisfies(old, there, typed(system=KERNEL))
-
-
-def test_an_existing_machine_never_passes_for_another_system() -> None:
-    """Vagrant without a system means CentOS, also for an existing machine."""
-    old = machine("old")
-    by_vagrant = Choice(provider=VAGRANT, hypervisor=Hypervisor.LIBVIRT, system=REPLICA, reason="")
-    assert not choice.satisfies(old, by_vagrant, typed(VAGRANT))
-    assert choice.satisfies(old, by_vagrant, typed(VAGRANT, system=REPLICA))
-    assert choice.satisfies(old, by_vagrant, Preference())
-    assert choice.satisfies(machine("today"), by_vagrant, typed(VAGRANT))
-
-    own, replica, debian = (Choice(provider=QEMU, system=system, reason="") for system in (KERNEL, REPLICA, DEBIAN))
-    assert choice.satisfies(old, own, typed(system=KERNEL))
-    assert choice.satisfies(old, own, typed(QEMU))
-    assert not choice.satisfies(old, own, typed(system=REPLICA))
-    assert not choice.satisfies(old, replica, typed(system=KERNEL))
-    assert choice.satisfies(machine("today"), debian, typed(system=REPLICA))
-
-
-def test_command_line_overrides_environment_overrides_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason names the source that decided."""
-    config = tmp_path / "config.toml"
-    assert gather(TypedOptions(), config) == Preference()
-
-    config.write_text('provider = "vagrant"\nhypervisor = "virtualbox"\nsystem = "replica"\n')
-    by_file = gather(TypedOptions(), config)
-    assert (by_file.provider, by_file.hypervisor, by_file.system) == (VAGRANT, Hypervisor.VIRTUALBOX, REPLICA)
-    assert (by_file.asked_by, by_file.system_asked_by) == (str(config), str(config))
-
-    monkeypatch.setenv("LAB_PROVIDER", "qemu")
-    monkeypatch.setenv("LAB_SYSTEM", "kernel")
-    by_environment = gather(TypedOptions(), config)
-    assert (by_environment.asked_by, by_environment.system_asked_by) == ("LAB_PROVIDER", "LAB_SYSTEM")
-    by_command_line = gather(TypedOptions("vagrant", system="centos"), config)
-    assert (by_command_line.asked_by, by_command_line.system_asked_by) == ("--provider", "--system")
-    assert (by_command_line.provider, by_command_line.system) == (VAGRANT, CENTOS)
-    assert by_command_line.insists_on_system
-    assert not by_environment.insists_on_system
-
-
-def test_between_conflicting_system_and_provider_the_stronger_source_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was typed is never refused because of the configuration."""
-    config = tmp_path / "config.toml"
-    config.write_text('provider = "vagrant"\nhypervisor = "libvirt"\n')
-    preference = gather(TypedOptions(system="kernel"), config)
-    assert (preference.system, preference.provider, preference.hypervisor) == (KERNEL, None, None)
-    assert decide(machine("old"), preference, Host(), ALL_KERNELS).system is KERNEL
-
-    monkeypatch.setenv("LAB_SYSTEM", "kernel")
-    assert gather(TypedOptions(), config).system is KERNEL
-    for typed_options in (TypedOptions("vagrant"), TypedOptions(hypervisor="libvirt")):
-        preference = gather(typed_options, config)
-        assert (preference.system, preference.provider) == (None, VAGRANT)
-        assert decide(machine("old"), preference, Host(), ALL_KERNELS).system is CENTOS
-
-    config.write_text('system = "kernel"\nhypervisor = "libvirt"\n')
-    monkeypatch.delenv("LAB_SYSTEM")
-    assert gather(TypedOptions(), config).system is KERNEL
-
-
-def test_a_source_that_contradicts_itself_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither value is guessed, whichever source has both."""
-    config = tmp_path / "config.toml"
-    with pytest.raises(BadInput, match="--provider qemu has no hypervisor to choose, and --hypervisor is 'libvirt'"):
-        gather(TypedOptions("qemu", "libvirt"), config)
-    with pytest.raises(BadInput, match="only qemu brings up the system kernel, and --hypervisor asks for Vagrant"):
-        gather(TypedOptions(hypervisor="libvirt", system="kernel"), config)
-    with pytest.raises(BadInput, match="only vagrant brings up the system centos, and --provider is qemu"):
-        gather(TypedOptions("qemu", system="centos"), config)
-    monkeypatch.setenv("LAB_SYSTEM", "kernel")
-    monkeypatch.setenv("LAB_PROVIDER", "vagrant")
-    with pytest.raises(BadInput, match="only qemu brings up the system kernel, and LAB_PROVIDER is vagrant"):
-        gather(TypedOptions(), config)
-    monkeypatch.delenv("LAB_SYSTEM")
-    monkeypatch.delenv("LAB_PROVIDER")
-    config.write_text('system = "kernel"\nprovider = "vagrant"\nhypervisor = "libvirt"\n')
-    with pytest.raises(
-        BadInput, match=r"only qemu brings up the system kernel, and .*config\.toml: provider is vagrant"
-    ):
-        gather(TypedOptions(), config)
-    config.write_text('system = "kernel"\nreplica = true\n')
-    with pytest.raises(BadInput, match=r"config\.toml: system is 'kernel', and replica = true asks for replicas"):
-        gather(TypedOptions(), config)
-
-
-def test_a_hypervisor_implies_vagrant_unless_a_stronger_source_differs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing that was typed is ignored silently, and typed again it gives the same result."""
-    config = tmp_path / "config.toml"
-    config.write_text('provider = "qemu"\nhypervisor = "virtualbox"\nreplica = true\n')
-    for standing in (None, "qemu"):
-        monkeypatch.setenv("LAB_PROVIDER", standing or "")
-        by_hypervisor = gather(TypedOptions(hypervisor="libvirt"), config)
-        assert (by_hypervisor.provider, by_hypervisor.hypervisor) == (VAGRANT, Hypervisor.LIBVIRT)
-        assert by_hypervisor.asked_by == "--hypervisor"
-        embedded = gather(TypedOptions(), config)
-        assert (embedded.provider, embedded.hypervisor) == (QEMU, None)
-
-    by_provider = gather(TypedOptions("vagrant"), config)
-    assert (by_provider.provider, by_provider.hypervisor) == (VAGRANT, Hypervisor.VIRTUALBOX)
-    there = decide(machine("old"), by_hypervisor, Host(), NO_KERNELS)
-    assert choice.satisfies(machine("old"), there, by_hypervisor)
-    by_qemu = gather(TypedOptions("qemu"), config)
-    assert choice.satisfies(machine("old"), decide(machine("old"), by_qemu, Host(), NO_KERNELS), by_qemu)
-
-
-def test_an_unknown_name_is_reported_with_the_valid_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This holds for every source, for the file with its line. A value that cannot be chosen counts as unknown."""
-    config = tmp_path / "config.toml"
-    with pytest.raises(BadInput, match="--provider is 'docker'; possible values: qemu, vagrant"):
-        gather(TypedOptions("docker"), config)
-    with pytest.raises(BadInput, match="--system is 'debian'; possible values: centos, kernel, replica"):
-        gather(TypedOptions(system="debian"), config)
-    monkeypatch.setenv("LAB_SYSTEM", "real")
-    with pytest.raises(BadInput, match="LAB_SYSTEM is 'real'; possible values: centos, kernel, replica"):
-        gather(TypedOptions(), config)
-    monkeypatch.setenv("LAB_SYSTEM", "")
-    monkeypatch.setenv("LAB_HYPERVISOR", "xen")
-    with pytest.raises(BadInput, match="LAB_HYPERVISOR is 'xen'; possible values: virtualbox, libvirt"):
-        gather(TypedOptions(), config)
-    config.write_text("\nprovider = 3\n")
-    with pytest.raises(BadInput, match=r"config\.toml:2: provider"):
-        gather(TypedOptions(), config)
-    monkeypatch.setenv("LAB_HYPERVISOR", "")
-    config.write_text('system = "host"\n')
-    with pytest.raises(BadInput, match=r"config\.toml: system is 'host'; possible values: centos, kernel, replica"):
-        gather(TypedOptions(), config)
-
-
-def test_a_stored_choice_is_restored_and_a_damaged_one_ignored(tmp_path: Path) -> None:
-    """The choice exists as long as the machine."""
-    path = tmp_path / "old" / "choice.json"
-    decision = decide(machine("old"), Preference(), Host(), NO_KERNELS)
-    choice.store(path, decision)
-    assert choice.stored(path) == decision
-
-    path.write_text("{")
-    assert choice.stored(path) is None
-
-
-@pytest.mark.parametrize(("is_centos", "system", "title"), [(True, CENTOS, "CentOS 7.0 (3"), (False, REPLICA, "connt")])
-def test_a_choice_of_an_older_lab_is_read(tmp_path: Path, is_centos: bool, system: System, title: str) -> None:  # noqa: FBT001
-    """An existing machine must not be lost, nor anything that Vagrant stores about it."""
-    path = tmp_path / "choice.json"
-    older = {"provider": "vagrant", "hypervisor": "libvirt", "centos": is_centos, "reason": "--provider asks for it"}
-    path.write_text(json.dumps(older))
-
-    choice_read = choice.stored(path)
-
-    assert choice_read is not None
-    assert (choice_read.system, choice_read.hypervisor, choice_read.reason) == (
-        system,
-        Hypervisor.LIBVIRT,
-        "--provider asks for it",
-    )
-    assert choice.applied(machine("old"), choice_read).title.startswith(title)

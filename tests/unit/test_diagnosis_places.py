@@ -11,7 +11,7 @@ from lab.diagnosis import advice
 from lab.diagnosis.causes import Cause
 from lab.diagnosis.conclusion import Answer, Conclusion
 from lab.foundation.home import SCENARIOS
-from tests.unit.test_diagnosis import FLAT, ROSE, Sent, brief, judged, pcap
+from tests.unit.diagnosis_files import FLAT, ROSE, Sent, brief, judged, pcap
 
 FITS = (Answer.THIS_BUG, Cause.CLASH, False)
 OPEN = (Answer.CANNOT_TELL, Cause.CLASH, False)

@@ -121,4 +121,8 @@ def test_leftovers_of_a_killed_worker_are_removed(tmp_path: Path) -> None:
 
 def test_a_guard_that_finds_nothing_does_nothing(tmp_path: Path) -> None:
     """A worker that ended normally has already removed its machines."""
+    (tmp_path / "another").mkdir()
+
     guard.tidy(tmp_path / "never-there")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["another"]

@@ -121,7 +121,11 @@ def test_nested_archives_have_a_depth_limit(tmp_path: Path) -> None:
     path = tmp_path / "nested.zip"
     path.write_bytes(data)
 
-    assert all(isinstance(each, Content | Unopened) for each in open_all([str(path)]))
+    (innermost,) = open_all([str(path)])
+
+    assert isinstance(innermost, Content)
+    assert innermost.name == f"{path}/inner.zip/inner.zip/inner.zip"
+    assert containers.is_archive(innermost.data)
 
 
 @given(st.sampled_from(["gzip", "bzip2", "xz", "zstd", "zip", "tar", "tar.gz"]), st.data())

@@ -228,4 +228,6 @@ def test_kernel_data_is_read_from_the_given_directory(tmp_path: Path) -> None:
     shutil.copytree(PROVISION / "kernels", tmp_path / "kernels")
     (tmp_path / "kernels" / "centos-8.toml").unlink()
 
+    assert known.matching(PROVISION, "centos:8*")
     assert not known.matching(tmp_path, "centos:8*")
+    assert known.matching(tmp_path, "centos:7*") == known.matching(PROVISION, "centos:7*") != ()

@@ -211,7 +211,7 @@ def test_an_explicit_request_checks_the_network_again(home: Home, monkeypatch: p
     monkeypatch.setattr(obtain, "can_download", up.can_download)
     assert Network(home.cache).where(wanted) is None
     assert Network(home.cache).problem_now(wanted) is None
-    assert Network(home.cache).where(wanted) is not None
+    assert Network(home.cache).where(wanted) == "its kernel's packages can be downloaded"
 
 
 def test_a_refusing_vault_is_detected_before_the_timeout(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lab.catalogue import find
 from lab.comparison import time_axis
 from lab.evidence import trial
-from lab.evidence.quotes import Quotes
+from lab.evidence.quotes import Quote, Quotes
 from lab.foundation.home import SCENARIOS
 from lab.judgement import verdict
 from lab.present.page.scale import Scale
@@ -90,7 +90,7 @@ def test_a_missing_line_is_not_quoted(tmp_path: Path) -> None:
     (tmp_path / "client.pcap").write_bytes(b"no capture")
     quotes = Quotes(tmp_path)
 
-    assert quotes.get("dmesg", 1) is not None
+    assert quotes.get("dmesg", 1) == Quote("dmesg", 1, "one")
     assert quotes.get("dmesg", 9) is None
     assert quotes.get("client.pcap", 1) is None
     assert quotes.get("trace", 1) is None
