@@ -10,6 +10,9 @@ from lab.evidence.errors import UnreadableError
 MARK = "mark"
 """Event name of marks, that is, lines written to `trace_marker`."""
 
+UNKNOWN = "<...>"
+"""A task's name that the kernel does not know, or no longer."""
+
 # TASK-PID [CPU] FLAGS TIME: NAME: REST, see Documentation/trace/ftrace.rst. A task's name has at most 15 bytes
 # (TASK_COMM_LEN), which may be spaces and dashes. With the option record-tgid, "(TGID)" follows the pid. There are four
 # flags up to 5.x, five since, none with the option irq-info off.
@@ -47,7 +50,7 @@ class TraceEvent:
     Attributes:
         time_s: Time in seconds, by the clock set in `trace_clock`; 3.10 has only the default clock, which is aligned
             with the others by marks.
-        task: The thread's name; `<...>` when the kernel no longer knows it.
+        task: The thread's name, or UNKNOWN.
         pid: The thread id.
         cpu: The processor's number.
         name: The event's name: one of the lab's events `queued`, `reinject`, `confirming`, `confirm`, `clash`, `xmit`

@@ -203,5 +203,5 @@ def test_a_file_that_the_machine_has_is_not_overwritten(two: TestLab, tmp_path: 
     done = two.run("run", "old", "-s", str(path), "-n", "1")
 
     assert done.status == 3
-    assert "/etc/hosts is in this machine already" in done.err
+    assert "the file /etc/hosts that the scenario brings along is in this machine already" in done.err
     assert two.ask("old", "cat /etc/hosts") == before
