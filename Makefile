@@ -8,8 +8,8 @@ SCRIPTS := provision/host/bootstrap.sh provision/image/initramfs-init provision/
 # In parallel, since tests wait more than they compute; the tests of a file stay together.
 SIDE_BY_SIDE := .venv/bin/pytest -m 'not guest and not alone and not container' --numprocesses 3 --dist loadfile
 
-# Two files in parallel: a guest often waits, for a timeout of five seconds or for its host. The file that traces every
-# packet of every scenario runs alone, since a slow client looks like one that waited for an answer.
+# Two files in parallel, the longest first: a guest often waits, for a timeout of five seconds or for its host. The file
+# that traces every packet of every scenario runs alone, since a slow client looks like one that waited for an answer.
 ON_GUESTS := .venv/bin/pytest -m guest
 TRACED := tests/guest/test_evidence.py
 
@@ -44,7 +44,7 @@ test: setup-tests lint ## run the tests, real guests included
 	@$(SIDE_BY_SIDE)
 	@.venv/bin/pytest -m alone
 	@$(ON_GUESTS) $(TRACED)
-	@$(ON_GUESTS) --ignore=$(TRACED) --numprocesses 2 --dist loadfile
+	@$(ON_GUESTS) --ignore=$(TRACED) --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-all: export LAB_TEST_ALL = 1
 test-all: test ## the same, with every scenario, the container, other hosts and arm64: over an hour more
