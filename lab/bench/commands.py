@@ -19,19 +19,22 @@ REPEATS = 20
 
 BOUND_S = 60.0
 
+SHOWN = "nfqueue-dnat"
+"""The stored trials are what this scenario expects on both machines, so that `lab compare` ends with status 0."""
+
 COMMANDS = {
     "python": ("-c", "pass"),
     "status": ("-m", "lab", "status"),
     "compare": ("-m", "lab", "compare"),
     "show": ("-m", "lab", "show"),
-    "show_trial": ("-m", "lab", "show", "old/baseline/1"),
+    "show_trial": ("-m", "lab", "show", f"old/{SHOWN}/1"),
 }
 
 
 def commands(directory: Path) -> Figures:
     """Compare short commands, alternately, with a Python that does nothing."""
     home = new_home(directory)
-    add_run(home, find.scenarios(SCENARIOS, ["baseline"]), trials=2)
+    add_run(home, find.scenarios(SCENARIOS, [SHOWN]), trials=2)
     log = directory / "bench.log"
     times_s: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(REPEATS):

@@ -32,8 +32,8 @@ LOAD_BOUND_S = 120.0
 
 DIRECTORY = "/run/lab-bench"
 
-SERVER, NEXT, SECOND_SERVER, SECOND_NEXT = (f"10.10.10.{number}" for number in (55, 56, 57, 58))
-"""Temporary addresses of the server, two for each sender; dnsmasq uses those that it listens on."""
+SERVER, NEXT, SECOND_SERVER, SECOND_NEXT = (f"10.10.10.{number}" for number in (60, 61, 62, 63))
+"""Temporary addresses of the server, two for each sender, none of those on which dnsmasq listens (network.sh)."""
 
 _PREPARE = f"""
 cd {DIRECTORY}

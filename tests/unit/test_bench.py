@@ -228,6 +228,16 @@ def test_a_damaged_line_of_the_history_is_passed_over(tmp_path: Path, text: str)
     assert history.newest(path)["warm"]["saving_s"] == 0.367
 
 
+def test_the_measured_commands_succeed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stored run that is not as its scenario expects would end the measurement."""
+    monkeypatch.setattr(commands, "REPEATS", 1)
+
+    measured = values(commands.commands(tmp_path))
+
+    assert {f"{name}_processor_s" for name in commands.COMMANDS} <= measured.keys()
+    assert all(value > 0 for value in measured.values())
+
+
 def test_commands_are_compared_with_a_python_that_does_nothing() -> None:
     """A ratio holds on a slower machine, too."""
     figures = values(commands.figures({"python": [0.01, 0.02, 0.03], "status": [0.2, 0.3, 0.1]}))
