@@ -54,12 +54,12 @@ modprobe -a virtio_pci virtio_net virtio_rng af_packet
 ip link set lo up
 ip link set eth0 up
 ip address add 10.0.2.15/24 dev eth0
-exec /usr/sbin/sshd -D -e -o UsePAM=no -o StrictModes=no -o HostKey=/etc/ssh/host_key
+exec /usr/sbin/sshd -D -e -f /dev/null -o UsePAM=no -o StrictModes=no -o HostKey=/etc/ssh/host_key
 """
 """The server's first process. The address is the one that QEMU's user network forwards to."""
 
-RESOLVER = "nameserver 10.0.2.99\noptions timeout:1 attempts:2\n"
-"""Nothing answers there."""
+RESOLVER = "nameserver 10.0.2.2\noptions timeout:1 attempts:2\n"
+"""The address of QEMU's host, which answers ARP; but the network is restricted, and no query gets any further."""
 
 
 @pytest.fixture(scope="module")
