@@ -30,7 +30,7 @@ exec "$@"
 
 
 @dataclass(frozen=True)
-class Memory:
+class BuildMemory:
     """A directory in memory.
 
     Attributes:
@@ -48,7 +48,7 @@ class Memory:
 
 
 @contextmanager
-def in_memory(directory: Path) -> Iterator[Memory]:
+def in_memory(directory: Path) -> Iterator[BuildMemory]:
     """Yield a new directory that is in memory for a program, if root runs it and there is room; it is removed.
 
     Args:
@@ -58,6 +58,6 @@ def in_memory(directory: Path) -> Iterator[Memory]:
     try:
         roomy = psutil.virtual_memory().available >= AVAILABLE_MB * 1_000_000
         mounted: Sequence[str | Path] = ["sh", "-c", _MOUNT, "sh", f"{SIZE_MB}m", directory]
-        yield Memory(directory, mounted if os.geteuid() == 0 and roomy else ())
+        yield BuildMemory(directory, mounted if os.geteuid() == 0 and roomy else ())
     finally:
         shutil.rmtree(directory, ignore_errors=True)
