@@ -63,7 +63,8 @@ def test_a_second_up_restores_the_saved_state(fresh: TestLab) -> None:
     assert result.json["machines"]["old"]["provisioned"]
     assert boot_id(fresh) == first
     assert fresh.run("ssh", "old", "--", "cat /var/tmp/later").status == 1
-    assert fresh.ask("old", "pgrep -c -f '^sshd: root@'").strip() == "1"
+    # That of `lab up` may just be ending.
+    wait_for(lambda: fresh.ask("old", "pgrep -c -f '^sshd: root@'").strip() == "1")
     assert SavedState(directory(fresh)).memory.stat().st_mtime_ns == saved
     assert len(fresh.guests()) == 1
     assert saved_files(fresh) == {"saved", "disk.qcow2"}
