@@ -111,7 +111,11 @@ def cluster(directory: Path, environment: dict[str, str]) -> Iterator[tuple[str,
         wait_for(address.exists)
         alone = ("--nthreads", "1", "--no-nanny", "--local-directory", str(directory))
         started += [dask("worker", *alone, "--scheduler-file", str(address)) for _ in range(2)]
-        yield address.read_text().split('"address": "')[1].split('"')[0], started[1:]
+        place = address.read_text().split('"address": "')[1].split('"')[0]
+        # With one worker at the beginning, that one may get all cells.
+        both = "import sys; from distributed import Client; Client(sys.argv[1]).wait_for_workers(2, 120)"
+        subprocess.run([sys.executable, "-c", both, place], check=True, capture_output=True)
+        yield place, started[1:]
     finally:
         for process in reversed(started):
             process.terminate()
