@@ -27,7 +27,7 @@ from lab.diagnosis.readings import Counted
 from lab.diagnosis.surroundings import Surroundings
 from lab.evidence import kernel, kernel_log, nfqueue
 from lab.evidence.constants import NF_DROP
-from lab.evidence.trace import UNKNOWN, Trace
+from lab.evidence.trace import Trace
 
 TOGETHER_S = 0.5
 """Two queries that a resolver sends together reach the hook within this time."""
@@ -239,7 +239,7 @@ def _dropped_in(material: Material) -> Iterable[tuple[Query | None, Citation]]:
 def _unnamed(trace: Trace) -> Iterable[tuple[None, int, str]]:
     for event in trace.events:
         if event.name == "confirm" and event.arguments.get("ret") == NF_DROP:
-            yield None, event.line, f"a packet, in {event.task if event.task != UNKNOWN else f'thread {event.pid}'}"
+            yield None, event.line, f"a packet, in {event.thread}"
 
 
 def check_armed(clues: Clues, first: int, second: int, asked: int) -> tuple[bool, tuple[Citation, ...]] | None:

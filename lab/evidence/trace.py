@@ -11,7 +11,7 @@ MARK = "mark"
 """Event name of marks, that is, lines written to `trace_marker`."""
 
 UNKNOWN = "<...>"
-"""A task's name that the kernel does not know, or no longer."""
+"""A task's name that the kernel does not know (kernel/trace/trace.c: __trace_find_cmdline)."""
 
 # TASK-PID [CPU] FLAGS TIME: NAME: REST, see Documentation/trace/ftrace.rst. A task's name has at most 15 bytes
 # (TASK_COMM_LEN), which may be spaces and dashes. With the option record-tgid, "(TGID)" follows the pid. There are four
@@ -50,7 +50,7 @@ class TraceEvent:
     Attributes:
         time_s: Time in seconds, by the clock set in `trace_clock`; 3.10 has only the default clock, which is aligned
             with the others by marks.
-        task: The thread's name, or UNKNOWN.
+        task: The thread's name; UNKNOWN when the kernel did not note it, or forgot it.
         pid: The thread id.
         cpu: The processor's number.
         name: The event's name: one of the lab's events `queued`, `reinject`, `confirming`, `confirm`, `clash`, `xmit`
@@ -68,6 +68,11 @@ class TraceEvent:
     arguments: dict[str, int]
     text: str | None = None
     line: int = field(default=0, compare=False)
+
+    @property
+    def thread(self) -> str:
+        """The thread by its name, or by its id if the name is unknown."""
+        return f"thread {self.pid}" if self.task == UNKNOWN else self.task
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from lab.image.recipe import Recipe
 COMMAND_BOUND_S = 1800
 
 LONGEST = ("test_kernels", "test_vagrant", "test_warm", "test_documents", "test_login", "test_centos")
-"""Files that take five minutes or more: first, so that the workers end at about the same time."""
+"""The files that take longest: first, so that the workers end at about the same time."""
 
 # A shell ignores Ctrl-C in its background jobs, and their child processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -90,6 +90,7 @@ def test_the_labs_trace_events_have_addresses_on_any_kernel() -> None:
     queued, reinject, mark, xmit = events.events
     assert queued.arguments == {"skb": 0xFFFF88003F571600, "ct": 0xFFFF88003F572000}
     assert (queued.task, queued.pid, queued.cpu) == ("<...>", 1234, 1)
+    assert (queued.thread, reinject.thread) == ("thread 1234", "Web Content-x")
     assert (reinject.task, reinject.arguments) == ("Web Content-x", {"skb": 1, "id": 3, "verdict": 1})
     assert (mark.name, mark.text, mark.arguments) == ("mark", "lab-mark", {})
     assert (xmit.task, xmit.arguments, xmit.text) == ("<idle>", {"ct": 0}, None)

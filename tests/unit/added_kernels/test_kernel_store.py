@@ -23,19 +23,7 @@ from lab.kernels.find import machines
 from lab.kernels.source import Given
 from lab.kernels.store import Classified, KernelStore
 from tests import kernels
-from tests.unit.added_kernels import add, made
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> KernelStore:
-    """Return a lab's empty kernel store."""
-    return KernelStore(tmp_path / "kernels")
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Return an installed kernel."""
-    return kernels.tree(tmp_path / "tree")
+from tests.unit.added_kernels.adding import add, made
 
 
 def test_a_kernel_name_is_unique(store: KernelStore, tree: Path, tmp_path: Path) -> None:

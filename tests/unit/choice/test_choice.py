@@ -16,7 +16,7 @@ from lab.provider.accelerator import Acceleration
 from lab.provider.choice import decide
 from lab.provider.host import by_libvirt
 from lab.provider.preference import Preference, ProviderName
-from tests.unit.made_hosts import (
+from tests.unit.choice.made_hosts import (
     ALL_KERNELS,
     CENTOS,
     DEBIAN,
@@ -31,12 +31,6 @@ from tests.unit.made_hosts import (
     machine,
     typed,
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LAB_PROVIDER", "LAB_HYPERVISOR", "LAB_SYSTEM"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def test_centos_is_the_default_with_vagrant_and_hardware_virtualisation() -> None:

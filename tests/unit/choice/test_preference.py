@@ -11,13 +11,7 @@ from lab.foundation.errors import BadInput
 from lab.provider import choice
 from lab.provider.choice import decide
 from lab.provider.preference import Preference, TypedOptions, gather
-from tests.unit.made_hosts import ALL_KERNELS, CENTOS, KERNEL, NO_KERNELS, QEMU, REPLICA, VAGRANT, Host, machine
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LAB_PROVIDER", "LAB_HYPERVISOR", "LAB_SYSTEM"):
-        monkeypatch.delenv(name, raising=False)
+from tests.unit.choice.made_hosts import ALL_KERNELS, CENTOS, KERNEL, NO_KERNELS, QEMU, REPLICA, VAGRANT, Host, machine
 
 
 @pytest.mark.parametrize("system", [None, "kernel", "centos"])

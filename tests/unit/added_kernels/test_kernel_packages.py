@@ -10,19 +10,7 @@ import pytest
 from lab.foundation.errors import BadInput
 from lab.kernels.store import IMAGE, KernelStore
 from tests import kernels
-from tests.unit.added_kernels import PACKAGES, add, in_disk, made, refused
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> KernelStore:
-    """Return a lab's empty kernel store."""
-    return KernelStore(tmp_path / "kernels")
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Return an installed kernel."""
-    return kernels.tree(tmp_path / "tree")
+from tests.unit.added_kernels.adding import PACKAGES, add, in_disk, made, refused
 
 
 @pytest.mark.parametrize("form", PACKAGES)

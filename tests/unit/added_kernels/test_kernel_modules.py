@@ -22,19 +22,7 @@ from lab.kernels import header
 from lab.kernels.modules import Modules
 from lab.kernels.store import BOOT_MODULES, KernelStore
 from tests import kernels
-from tests.unit.added_kernels import add, in_disk
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> KernelStore:
-    """Return a lab's empty kernel store."""
-    return KernelStore(tmp_path / "kernels")
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Return an installed kernel."""
-    return kernels.tree(tmp_path / "tree")
+from tests.unit.added_kernels.adding import add, in_disk
 
 
 def test_an_initramfs_loads_what_the_disk_and_the_network_card_need(store: KernelStore, tree: Path) -> None:

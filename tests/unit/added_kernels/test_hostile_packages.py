@@ -14,13 +14,7 @@ from hypothesis import strategies as st
 from lab.kernels import header
 from lab.kernels.store import KernelStore
 from tests import kernels
-from tests.unit.added_kernels import refused
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> KernelStore:
-    """Return a lab's empty kernel store."""
-    return KernelStore(tmp_path / "kernels")
+from tests.unit.added_kernels.adding import refused
 
 
 def _deb(path: Path, *members: tarfile.TarInfo) -> Path:

@@ -11,13 +11,18 @@ from lab.catalogue.machine import Hypervisor, System
 from lab.provider import choice
 from lab.provider.choice import Choice, decide
 from lab.provider.preference import Preference
-from tests.unit.made_hosts import CENTOS, DEBIAN, KERNEL, NO_KERNELS, QEMU, REPLICA, VAGRANT, Host, machine, typed
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LAB_PROVIDER", "LAB_HYPERVISOR", "LAB_SYSTEM"):
-        monkeypatch.delenv(name, raising=False)
+from tests.unit.choice.made_hosts import (
+    CENTOS,
+    DEBIAN,
+    KERNEL,
+    NO_KERNELS,
+    QEMU,
+    REPLICA,
+    VAGRANT,
+    Host,
+    machine,
+    typed,
+)
 
 
 def test_an_existing_machine_is_compared_with_the_command_line_only() -> None:
