@@ -294,8 +294,6 @@ bool tracefs_begin(struct tracefs *tracefs, const struct wanted *wanted, char *w
 		return fail(why, "an instance of tracefs cannot be made: %s", strerror(errno));
 	snprintf(size, sizeof(size), "%d", BUFFER_KB);
 	put(open_in(O_WRONLY, "instances/%s/buffer_size_kb", tracefs->name), size);
-	/* Otherwise the kernel would note the name of every task that is scheduled. Before 4.4 all instances share it. */
-	put(open_in(O_WRONLY, "instances/%s/options/record-cmd", tracefs->name), "0");
 	/* Before there are events: an open buffer keeps the instance from others who remove what is left. */
 	open_buffers(tracefs);
 	if (!make_events(tracefs, wanted->data_offset, why))
