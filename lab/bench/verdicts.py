@@ -154,6 +154,7 @@ def figures(measured: Measured) -> Figures:
 
 def _measure(shell: Shell, name: str, argv: list[str], measured: Measured) -> None:
     """Measure a program's times; without one, the times of packets that are not queued."""
+    shell.ask([f"{REMOTE}/guest/processors.sh", "all"])
     output = shell.ask(["sh", "-eu", "-c", _MEASURE, "sh", *argv], bound_s=LOAD_BOUND_S)
     times_s = []
     for line in output.splitlines():

@@ -21,7 +21,7 @@ KERNEL_ARGUMENTS = (
     # Old kernels count timer interrupts in a short loop and panic if there are too few, as on a busy host
     # ("IO-APIC + timer doesn't work!", check_timer in arch/x86/kernel/apic/io_apic.c).
     "no_timer_check "
-    # provision/guest/network.sh brings the other processors online.
+    # provision/guest/processors.sh brings the other processors online.
     "maxcpus=1 "
     # Both cost a quarter of a second under emulation and are not needed here.
     "cryptomgr.notests tsc=reliable "

@@ -29,13 +29,6 @@ load_conntrack() {
 	modprobe nf_conntrack_netlink
 }
 
-# A replica boots with one processor, which is faster.
-wake_processors() {
-	for switch in /sys/devices/system/cpu/cpu*/online; do
-		[ ! -e "$switch" ] || echo 1 >"$switch"
-	done
-}
-
 # Runs a command in a namespace; CentOS 7.0's ip does not support "ip -n".
 inside() {
 	namespace=$1
@@ -107,6 +100,12 @@ add_lanes() {
 	"$lab/build/lanes" up --first "$1" --lanes "$2" "$servers"
 }
 
+# The first packets of a kernel make it patch its code (DO_ONCE, include/linux/once.h): now, with one processor. See
+# processors.sh.
+patch_once() {
+	ip netns exec lab-lane0 curl -s -o /dev/null --max-time 10 "http://$server/" || true
+}
+
 # Prints one line per lane: the given text followed by the lane's number.
 from_to() {
 	lane=$1
@@ -131,7 +130,6 @@ down() {
 case "${1:-}" in
 up)
 	wanted=${2:?network.sh up: how many lanes?}
-	wake_processors
 	load_conntrack
 	[ -e "$run/lanes" ] || down
 	mkdir -p "$run"
@@ -142,6 +140,7 @@ up)
 		# The file is written last: an incomplete network is set up again.
 		rm -f "$run/lanes"
 		add_lanes "$there" "$wanted"
+		[ "$there" -gt 0 ] || patch_once
 		echo "$wanted" >"$run/lanes"
 	fi
 	;;

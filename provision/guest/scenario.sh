@@ -230,6 +230,7 @@ end() {
 	remove_agent
 	[ -e "$state/lanes" ] || return 0
 	read -r lanes <"$state/lanes"
+	"$lab/guest/processors.sh" one
 	[ ! -e "$state/gathers" ] || "$lab/guest/gather.sh" stop lab-lane0
 	stop_tracer
 	# Verdict programs, caches, and abandoned trials.

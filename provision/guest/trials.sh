@@ -35,7 +35,8 @@ if [ $# -lt 6 ]; then
 	exit 2
 fi
 lab=$(CDPATH='' cd "$(dirname "$0")/.." && pwd)
-options="--lanes $1 --first $2 --count $3 --limit /run/lab/scenario/limit"
+lanes=$1
+options="--lanes $lanes --first $2 --count $3 --limit /run/lab/scenario/limit"
 client=$4 name=$5 max_s=$6
 shift 6
 tracer=''
@@ -44,6 +45,13 @@ if [ -e /run/lab/scenario/gathers ] || [ -e /run/lab/scenario/revives ]; then
 	options="$options --beside $lab/guest/gather.sh"
 	[ ! -e /run/lab/lab-lane0/gathered/tracer ] || read -r tracer </run/lab/lab-lane0/gathered/tracer
 fi
+
+# Fewer lanes than this do not keep two processors busy: their clients wait most of the time.
+many=16
+case $client in
+lookup-threads | lookup-clients) "$lab/guest/processors.sh" all ;;
+*) [ "$lanes" -lt "$many" ] || "$lab/guest/processors.sh" all ;;
+esac
 
 # A client's command is run as it is: no shell per trial.
 # shellcheck disable=SC2086  # words of options

@@ -11,7 +11,7 @@ from lab.foundation.work import Work
 from lab.runs import experiment
 from lab.runs.trial_stream import Begun
 from lab.session.session import Session
-from tests.guest.conftest import TestLab, trials_of
+from tests.guest.conftest import COMMAND_BOUND_S, TestLab, trials_of, wait_for
 
 
 def sources(path: Path) -> set[str]:
@@ -80,6 +80,18 @@ def test_a_reduction_of_lanes_takes_effect_immediately(running: TestLab) -> None
     assert reduced_at == 4
     assert at_once[:4] == [1, 2, 3, 4]
     assert max(at_once[4:]) == 2
+
+
+def test_a_guest_uses_its_second_processor_only_while_many_trials_run(running: TestLab) -> None:
+    """Emulated processors disturb each other where the kernel patches itself, and two machines share the host's."""
+    online = "cat /sys/devices/system/cpu/online"
+    assert running.ask("old", online) == "0\n"
+    run = running.start("run", "old", "-s", "nfqueue", "-n", "16", "--json")
+    wait_for(lambda: running.ask("old", online) == "0-1\n")
+    _, err = run.communicate(timeout=COMMAND_BOUND_S)
+
+    assert run.returncode == 0, err
+    assert running.ask("old", online) == "0\n"
 
 
 def test_one_lane_makes_one_trial_after_another(running: TestLab) -> None:
