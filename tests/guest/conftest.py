@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from typing import Any
 import psutil
 import pytest
 
+from lab.foundation.errors import LabError
 from lab.foundation.home import PROVISION, Home
 from lab.foundation.work import Work
 from lab.image import build
 from lab.image.recipe import Recipe
+from lab.provider.qemu_process import CONSOLE, text_of
+from lab.provider.qmp import Monitor
 
 COMMAND_BOUND_S = 1800
 
@@ -40,6 +44,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(here):
             item.add_marker("guest")
     items.sort(key=lambda item: item.path.is_relative_to(here) and 1 + (item.path.stem not in LONGEST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failed test's report what every guest was doing: one that hangs is gone when the report is read."""
+    report = yield
+    if report.failed:
+        doing = filter(None, map(_doing, psutil.process_iter(["name", "cmdline"])))
+        report.sections.append(("Guests", "\n".join(doing)))
+    return report
+
+
+def _doing(process: psutil.Process) -> str:
+    """Return the instruction pointers of a guest's processors, read twice, and the end of its console."""
+    if "qemu-system" not in (process.info["name"] or ""):
+        return ""
+    lines = [" ".join(process.info["cmdline"][:3])]
+    with suppress(LabError, OSError, psutil.Error):
+        directory = Path(process.cwd())
+        for _ in range(2):
+            with Monitor(directory) as monitor:
+                registers = monitor.ask("human-monitor-command", command_line="info registers -a")
+            lines.append(" ".join(word for word in registers.split() if word.startswith(("CPU#", "RIP=", "HLT="))))
+        lines += text_of(directory / CONSOLE).splitlines()[-5:]
+    return "\n  ".join(lines)
 
 
 @dataclass
