@@ -25,7 +25,7 @@ def sentence(data: Watched) -> str:
 
 def _spaces(data: Watched) -> str:
     """Return in how many network namespaces, where there was a lookup at all."""
-    asked, quiet = len(data.namespaces), data.quiet
+    asked, quiet = sum(each.lookups > 0 for each in data.namespaces), data.quiet
     if asked:
         return f", in {asked} network namespace{'s' if asked > 1 else ''}"
     return f" in any of {quiet} network namespaces" if quiet > 1 else ""

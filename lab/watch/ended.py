@@ -35,13 +35,13 @@ class EndedNamespaces:
         """Add a namespace that has ended."""
         self.lost += space.lost
         self.left_out += space.exchanges.left_out
-        if space.lookups:
+        if space.is_counted:
             self._kept.append(space.tally())
         if len(self._kept) > GONE_MAX:
             self._older = added(self._older, self._kept.popleft())
 
     def tallies(self) -> Iterator[NamespaceTally]:
-        """Yield the counts of each that has made lookups, and those of the oldest ones together."""
+        """Yield the counts of each that has made lookups or lost packets, and those of the oldest ones together."""
         yield from self._kept
-        if self._older.lookups:
+        if self._older.lookups or self._older.lost:
             yield self._older

@@ -19,7 +19,7 @@ def _lines(watched: Watched) -> Iterator[str]:
     yield from _family("lost_packets_total", "counter", "Packets that the watch itself lost.", _by("lost", each))
     plain = (
         ("unfollowed_total", "counter", "DNS lookups that were too many to be followed.", watched.left_out),
-        ("namespaces", "gauge", "Network namespaces with DNS lookups.", len(each)),
+        ("namespaces", "gauge", "Network namespaces with DNS lookups.", sum(one.lookups > 0 for one in each)),
         ("watched_seconds_total", "counter", "How long the machine was watched.", round(watched.watched_s, 1)),
     )
     for name, kind, what, value in plain:

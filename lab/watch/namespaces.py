@@ -99,6 +99,11 @@ class NamespaceWatch:
         """Lookups that waited."""
         return self.causes.total()
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether it has made lookups, or may have: the watch itself lost packets there."""
+        return bool(self.lookups or self.lost)
+
     def tally(self) -> NamespaceTally:
         """Return its counts."""
         return NamespaceTally(

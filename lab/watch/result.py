@@ -164,8 +164,8 @@ class Watched:
         replica: Whether the lab's own module rewinds its conntrack.
         began: When the watch began, UTC, ISO 8601.
         watched_s: How long it watched, in seconds.
-        namespaces: The namespaces with lookups, and the number of those without in `quiet`.
-        quiet: How many others there were.
+        namespaces: The namespaces with lookups, or with packets that the watch itself lost.
+        quiet: How many present ones made no lookup.
         stalls: The stalls, the last ones if there are very many.
         made: Lookups that the watch made itself.
         lost: Packets that the watch itself lost.

@@ -100,8 +100,8 @@ class Watcher:
             yield from self._close(space, everything=True)
 
     def tallies(self) -> tuple[NamespaceTally, ...]:
-        """Return the counts of each namespace that has made lookups, those with most stalls first."""
-        present = (each.tally() for each in self._spaces.values() if each.lookups)
+        """Return the counts of each namespace that has made lookups or lost packets, those with most stalls first."""
+        present = (each.tally() for each in self._spaces.values() if each.is_counted)
         return tuple(sorted((*present, *self._ended.tallies()), key=lambda each: (-each.stalled, -each.lookups)))
 
     @property

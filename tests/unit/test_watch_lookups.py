@@ -105,6 +105,18 @@ def test_answers_that_the_watch_itself_lost_are_no_stall() -> None:
     assert (watcher.unfinished, watcher.lost) == (1, 1000)
 
 
+@pytest.mark.parametrize("present", [True, False])
+def test_a_namespace_of_which_only_lost_packets_are_known_is_named(*, present: bool) -> None:
+    """A flood in which all its lookups were lost: else nothing shows where the watch saw too little."""
+    lines = Lines()
+    lines.namespace(0)
+    lines.add(1.9, "lost 0 1000")
+    watcher, _ = watch([*lines.until(12), *([] if present else ["gone 0"])])
+    (tally,) = watcher.tallies()
+
+    assert (tally.lookups, tally.lost, tally.present) == (0, 1000, present)
+
+
 def test_a_stall_at_a_time_of_lost_packets_is_counted_and_its_cause_is_not_guessed() -> None:
     """The retry shows that it waited; the missing query may be one that the watch lost."""
     lines = Lines()

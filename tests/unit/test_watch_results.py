@@ -251,3 +251,16 @@ def test_the_cost_of_watching_is_a_share_of_a_processor() -> None:
     assert figures["watch_memory_mb"].value == pytest.approx(1.024)
     with pytest.raises(BrokenEnvironment):
         watching.parse("1 1 1 1 7 7")
+
+
+def test_a_namespace_with_lost_packets_only_is_not_counted_among_those_with_lookups(tmp_path: Path) -> None:
+    """It has a row, since what it did was not seen; it can be compared, without a probability."""
+    flooded = NamespaceTally("flooded", 7, present=True, lookups=0, stalled=0, causes={}, last="", lost=9)
+    watched = replace(WATCHED, namespaces=(TALLY, flooded))
+    path = tmp_path / "watch.json"
+    path.write_text(f"{dispatch.line(watched)}\n")
+    compared = compare_watches(path, path).data
+
+    assert "in 1 network namespace" in watch_words.sentence(watched)
+    assert "\nlab_watch_namespaces 1\n" in metrics_text(watched)
+    assert {each.namespace: each.p_value for each in compared.namespaces}["flooded"] is None

@@ -60,7 +60,7 @@ def watched(data: Watched) -> RenderableType:
         middle, longest = seconds(statistics.median(times_s)), seconds(max(times_s))
         made = f"{len(times_s)} lookups made: median {middle}, longest {longest}"
         parts.append(Text(f"{made}, {failed} without an answer" if failed else made))
-        if not data.count.lookups:
+        if not data.count.lookups and not data.lost:
             parts.append(Text("none of them sent a DNS packet: a cache or /etc/hosts answered", "yellow"))
     if data.left_out:
         parts.append(Text(f"{data.left_out} lookups were too many to be followed", "yellow"))
@@ -83,7 +83,7 @@ def _table(data: Watched, rows: int) -> Table:
             Text(str(each.stalled), "yellow" if each.stalled else ""),
             share(each.stalled, each.lookups),
             fine_interval(each.count.interval),
-            each.last or "-",
+            each.last or (f"{each.lost} packets lost" if each.lost else "-"),
         )
     if len(data.namespaces) > rows:
         table.add_row(Text(f"{len(data.namespaces) - rows} more", "dim"), "", "", "", "", "")
