@@ -215,11 +215,11 @@ def wait_until_clean() -> None:
 def test_queries_are_seen_with_what_was_returned_for_them_and_nothing_else_is(probed: Probed) -> None:
     """Over IPv4 and IPv6; each return value belongs to its query, before and after the kernel filters."""
     watch = begun(probed)
+    events: list[WatchEvent | None] = []
     for _ in range(2):
         probed.pass_queries(300)
-        time.sleep(0.5)
-    out, _ = watch.communicate(timeout=30)
-    events = [parse(line) for line in out.splitlines()]
+        events += settled(watch)
+    watch.communicate(timeout=30)
     seen = [event for event in events if isinstance(event, ConfirmSeen)]
 
     assert sorted((each.dns_id, each.returned) for each in seen) == sorted(
@@ -293,13 +293,13 @@ def test_what_both_left_when_they_were_killed_at_once_is_removed_by_the_next_tra
     begun(probed).communicate(timeout=30)
     after = in_tracefs(LEFT).stdout.decode()
     probed.pass_queries(30)
-    time.sleep(0.5)
-    out, _ = other.communicate(timeout=30)
+    events = settled(other)
+    other.communicate(timeout=30)
 
     assert f"lab_watch_{first.pid}_" in left
     assert f"lab_watch_{first.pid}_" not in after
     assert f"lab_watch_{other.pid}_" in after
-    assert sum(isinstance(parse(line), ConfirmSeen) for line in out.splitlines()) == 30
+    assert sum(isinstance(event, ConfirmSeen) for event in events) == 30
     wait_until_clean()
 
 
