@@ -165,7 +165,8 @@ class _Common(Model):
     Attributes:
         name: The machine's name.
         era: Its kernel's era, native or rewound; None when it is unknown.
-        cpus: Virtual processors. A machine of the lab's own image uses one, and the others for many trials at once.
+        cpus: Virtual processors. A machine of the lab's own image uses one, and the others only for many
+            trials at once and for two threads.
         memory_mb: Memory in MiB.
         cpu: The processor model under Vagrant, as named by QEMU and libvirt; None for the hypervisor's default.
         ssh_port: Its port on 127.0.0.1; None to let the lab choose a free one.

@@ -103,7 +103,7 @@ add_lanes() {
 # The first packets of a kernel make it patch its code (DO_ONCE, include/linux/once.h): now, with one processor. See
 # processors.sh.
 patch_once() {
-	ip netns exec lab-lane0 curl -s -o /dev/null --max-time 10 "http://$server/" || true
+	inside lab-lane0 curl -s -o /dev/null --max-time 10 "http://$server/" || true
 }
 
 # Prints one line per lane: the given text followed by the lane's number.

@@ -9,9 +9,9 @@
 set -eu
 
 switch() {
-	for path in /sys/devices/system/cpu/cpu*/online; do
-		# The first has none, or refuses; so may a kernel without hotplug.
-		[ ! -e "$path" ] || [ "${path%/cpu0/online}" != "$path" ] || echo "$1" 2>/dev/null >"$path" || true
+	for path in /sys/devices/system/cpu/cpu[1-9]*/online; do
+		# A kernel may refuse.
+		[ ! -e "$path" ] || echo "$1" 2>/dev/null >"$path" || true
 	done
 }
 

@@ -46,12 +46,12 @@ if [ -e /run/lab/scenario/gathers ] || [ -e /run/lab/scenario/revives ]; then
 	[ ! -e /run/lab/lab-lane0/gathered/tracer ] || read -r tracer </run/lab/lab-lane0/gathered/tracer
 fi
 
-# Fewer lanes than this do not keep two processors busy: their clients wait most of the time.
-many=16
+# From how many lanes on all processors are needed. Fewer do not keep two busy: their clients wait most of the time.
 case $client in
-lookup-threads | lookup-clients) "$lab/guest/processors.sh" all ;;
-*) [ "$lanes" -lt "$many" ] || "$lab/guest/processors.sh" all ;;
+lookup-threads | lookup-clients) many=1 ;;
+*) many=16 ;;
 esac
+[ "$lanes" -lt "$many" ] || "$lab/guest/processors.sh" all
 
 # A client's command is run as it is: no shell per trial.
 # shellcheck disable=SC2086  # words of options
