@@ -43,5 +43,5 @@ class EndedNamespaces:
     def tallies(self) -> Iterator[NamespaceTally]:
         """Yield the counts of each that has made lookups or lost packets, and those of the oldest ones together."""
         yield from self._kept
-        if self._older.lookups or self._older.lost:
+        if self._older is not _NONE:
             yield self._older
